@@ -1,0 +1,1 @@
+"""Messages, the EEG record codec, the bus, clocks and the reconnecting websocket client."""

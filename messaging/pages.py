@@ -1,0 +1,227 @@
+"""Messages between the session server and its two pages: subject and operator."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from messaging.lab import ChannelQuality, ClockPing, ClockPong, LabStatus
+from messaging.records import ClockFit, UnitShown
+from messaging.rewards import CommittedRewards, Refusal
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------- subject page
+
+
+class SubjectHello(_Frozen):
+    """First message of a subject page, up."""
+
+    type: Literal["hello"] = "hello"
+    token: str | None = None
+    page_life: str
+    """Random identity of this loading of the page."""
+    take_over: bool = False
+    """Close another page of this session and go on here."""
+    refresh_hz: float | None = None
+
+
+class SubjectWelcome(_Frozen):
+    """The page is the session's page now, down."""
+
+    type: Literal["welcome"] = "welcome"
+    session_id: str
+    protocol: str
+    n_trials: int
+    trials_done: int
+
+
+class TrialUnit(UnitShown):
+    """A unit and when to show it."""
+
+    onset_ms: float
+    """After the trial's first frame; steps are the protocol's SOA with its jitter (seeded)."""
+
+
+class Trial(_Frozen):
+    """Everything to be shown in one trial, down at once."""
+
+    type: Literal["trial"] = "trial"
+    trial: int
+    block: int
+    n_trials: int
+    presentation: str
+    repeat: int
+    prompt: str
+    """Shown before the units; empty for none."""
+    prompt_ms: float
+    fixation_ms: float
+    units: tuple[TrialUnit, ...]
+    unit_ms: float | None = None
+    """How long a unit stays; None until the next one."""
+    blank_ms: float
+    """Blank after the last unit."""
+
+
+class ShownUnit(_Frozen):
+    """Frame times of one unit on the page's clock (`performance.now()`, milliseconds)."""
+
+    index: int
+    onset_page_ms: float
+    offset_page_ms: float | None = None
+    frames_missed: int = 0
+
+
+class Onsets(_Frozen):
+    """What was shown, up; kept by the page until `OnsetsAck` names the batch."""
+
+    type: Literal["onsets"] = "onsets"
+    batch: int
+    page_life: str
+    presentation: str
+    units: tuple[ShownUnit, ...]
+    page_to_server: ClockFit
+    """Server seconds = page_ms / 1000 + offset_s."""
+    trial_ended: bool = False
+    """All units of the trial have been shown; with the trial's last batch."""
+    aborted: bool = False
+    """The presentation was broken off (page reloaded, hidden, paused in the middle)."""
+
+
+class OnsetsAck(_Frozen):
+    """The batch is in the server's outbox, down."""
+
+    type: Literal["ack"] = "ack"
+    page_life: str
+    batch: int
+
+
+class Ready(_Frozen):
+    """The subject is ready for the next trial, up."""
+
+    type: Literal["ready"] = "ready"
+
+
+class SubjectResponse(_Frozen):
+    """A key press or choice, up."""
+
+    type: Literal["response"] = "response"
+    presentation: str
+    key: str
+    page_ms: float
+
+
+class SubjectRating(_Frozen):
+    """A rating, up."""
+
+    type: Literal["rating"] = "rating"
+    presentation: str
+    value: float
+    scale: str
+    rt_ms: float
+
+
+class Pause(_Frozen):
+    """Stop after the current trial; up from either page, down to the subject page."""
+
+    type: Literal["pause"] = "pause"
+    reason: str = ""
+
+
+class Resume(_Frozen):
+    """Go on; up from either page, down to the subject page."""
+
+    type: Literal["resume"] = "resume"
+
+
+class SessionOver(_Frozen):
+    """The session is over, down."""
+
+    type: Literal["end"] = "end"
+    reason: str
+
+
+SubjectUp = TypeAdapter[SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume](
+    Annotated[SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume, Field(discriminator="type")]
+)
+SubjectDown = TypeAdapter[SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal](
+    Annotated[SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal, Field(discriminator="type")]
+)
+
+# ---------------------------------------------------------------- operator page
+
+
+class OperatorHello(_Frozen):
+    """First message of an operator page, up."""
+
+    type: Literal["hello"] = "hello"
+    token: str | None = None
+
+
+class OperatorCommand(_Frozen):
+    """What the operator wants, up."""
+
+    type: Literal["command"] = "command"
+    command: Literal["start", "pause", "resume", "finish", "abort", "hold", "release", "comment"]
+    text: str = ""
+
+
+class ShownTrial(_Frozen):
+    """The trial on the subject's screen, with its units, for the operator."""
+
+    trial: int
+    presentation: str
+    prompt: str
+    response: str | None
+    units: tuple[UnitShown, ...]
+    shown: int
+    """How many units have been reported as shown."""
+
+
+class OperatorState(_Frozen):
+    """State of the session and of every process, down, on every change and once a second."""
+
+    type: Literal["state"] = "state"
+    session_id: str
+    session_state: str
+    protocol: str
+    subject: str
+    source: str | None
+    n_trials: int
+    trials_done: int
+    labels: int
+    labels_ok: int
+    subject_page: bool
+    """A subject page is connected."""
+    lab: LabStatus | None
+    worker: str | None
+    """Worker id, None when none is connected."""
+    channels: tuple[str, ...] = ()
+    decoder: dict[str, Any] | None = None
+    current: ShownTrial | None = None
+    recent: tuple[ShownTrial, ...] = ()
+
+
+class OperatorQuality(_Frozen):
+    """Signal quality, down."""
+
+    type: Literal["quality"] = "quality"
+    channels: tuple[ChannelQuality, ...]
+
+
+class OperatorAlarm(_Frozen):
+    """Something the operator must know now, down."""
+
+    type: Literal["alarm"] = "alarm"
+    what: str
+    sentence: str
+    at: str
+
+
+OperatorUp = TypeAdapter[OperatorHello | OperatorCommand](Annotated[OperatorHello | OperatorCommand, Field(discriminator="type")])
+OperatorDown = TypeAdapter[OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal](
+    Annotated[OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal, Field(discriminator="type")]
+)
+"""Binary frames down are previews as they came from the daemon."""
