@@ -1,0 +1,1 @@
+"""Boards, the sample clock, the sequencer and the daemon that writes the ordered log."""

@@ -1,0 +1,129 @@
+"""Puts the log on the bus, in order, and fills the bus again from the recording when it lost its memory."""
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from messaging.bus import ActiveRecording, Bus, BusError
+from messaging.records import Header, Record, encode_record
+from recordings.log import read_log
+
+log = logging.getLogger(__name__)
+
+LARGEST_BACKLOG = 4096
+"""Records kept in memory while the bus is slow; more are read again from the recording."""
+BATCH = 256
+RETRY_S = 0.2
+
+
+class Written(Protocol):
+    """What a publisher needs to know of a recording that is being written, or has been."""
+
+    path: Path
+    header: Header
+    offsets: deque[tuple[int, int]]
+    keep_after: int
+
+
+@dataclass(slots=True)
+class EndedRecording:
+    """A recording whose end was written, but perhaps not published, before the daemon was killed."""
+
+    path: Path
+    header: Header
+    offsets: deque[tuple[int, int]] = field(default_factory=deque)
+    keep_after: int = 0
+
+
+class Publisher:
+    """Publishes one recording; the board never waits for it.
+
+    Parameters
+    ----------
+    bus : Bus
+    recorder : Recorder or EndedRecording
+    """
+
+    def __init__(self, bus: Bus, recorder: Written) -> None:
+        self._bus = bus
+        self._recorder = recorder
+        self._backlog: deque[Record] = deque(maxlen=LARGEST_BACKLOG)
+        self._wake = asyncio.Event()
+        self._last = 0
+        self._done = asyncio.Event()
+        self._finishing = False
+        self.away: str | None = None
+        """Why the bus cannot be reached; None while it can."""
+
+    def offer(self, records: list[Record]) -> None:
+        """Take records that have been written."""
+        self._backlog.extend(records)
+        self._wake.set()
+
+    def finish(self) -> None:
+        """No more records will come."""
+        self._finishing = True
+        self._wake.set()
+
+    async def finished(self) -> None:
+        """Wait until the end is on the bus."""
+        await self._done.wait()
+
+    async def run(self) -> None:
+        """Publish until finished or cancelled."""
+        known = False
+        while not self._done.is_set():
+            try:
+                if not known:
+                    await self._fill()
+                    known, self.away = True, None
+                await self._drain()
+            except BusError as error:
+                if self.away is None:
+                    log.warning("%s Recording goes on; the bus is filled from the recording when it is back.", error)
+                self.away = str(error)
+                known = False
+                await asyncio.sleep(RETRY_S)
+
+    async def _fill(self) -> None:
+        """Announce the recording and publish what the bus does not hold, up to ten minutes, from the recording."""
+        header = self._recorder.header
+        recording_id = header.recording_id
+        generation = await self._bus.generation(recording_id) or uuid.uuid4().hex
+        on_bus = await self._bus.last_ordinal(recording_id)
+        after = max(on_bus, self._recorder.keep_after)
+        offset = next((at for ordinal, at in self._recorder.offsets if ordinal == after + 1), None)
+        batch: list[tuple[int, bytes]] = []
+        self._last = max(self._last if on_bus else 0, after)
+        for record in read_log(self._recorder.path, after_ordinal=after, offset=offset):
+            batch.append((record.ordinal, encode_record(record)))
+            if len(batch) >= BATCH:
+                await self._publish(batch)
+                batch = []
+        await self._publish(batch)
+        await self._bus.announce(ActiveRecording(recording_id, header.session_id, str(self._recorder.path), generation))
+
+    async def _publish(self, batch: list[tuple[int, bytes]]) -> None:
+        if batch:
+            await self._bus.publish(self._recorder.header.recording_id, batch, self._recorder.keep_after)
+            self._last = batch[-1][0]
+
+    async def _drain(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+        while self._backlog:
+            batch: list[tuple[int, bytes]] = []
+            while self._backlog and len(batch) < BATCH:
+                record = self._backlog.popleft()
+                if record.ordinal > self._last:
+                    batch.append((record.ordinal, encode_record(record)))
+            if batch and batch[0][0] != self._last + 1:
+                await self._fill()  # the backlog overran while the bus was slow
+                continue
+            await self._publish(batch)
+        if self._finishing:
+            self._done.set()

@@ -1,0 +1,169 @@
+"""The recorder of one session: sequencer and recording file, in that order, and nothing published before it is written."""
+
+from collections import deque
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from acquisition.board import AcquisitionError, Board, BoardChunk, PlacedEvent
+from acquisition.sample_clock import SampleClock
+from acquisition.sequencer import Sequencer
+from messaging.bus import KEEP_RECORDS_S
+from messaging.clocks import VirtualClock
+from messaging.identity import event_id
+from messaging.lab import LabEvent, SessionPlan
+from messaging.records import ClockFit, Event, Header, Record
+from messaging.words import ClockKind, EventType
+from recordings.writer import LogWriter
+
+SOFTWARE = ("rlhb", "brainflow", "pylsl", "numpy")
+
+
+class RecorderError(AcquisitionError):
+    """A recording cannot be started or gone on with."""
+
+
+def make_header(plan: SessionPlan, board: Board, start_lsl_s: float, replayed_sha256: str | None, kernel_set: str) -> Header:
+    """Describe a recording that starts now."""
+    speed = min(board.clock.speed, 1e9) if isinstance(board.clock, VirtualClock) else 1.0
+    return Header(
+        recording_id=plan.recording_id,
+        session_id=plan.session_id,
+        subject=plan.subject,
+        protocol=plan.protocol,
+        task=plan.task,
+        soa_ms=plan.soa_ms,
+        consent=plan.consent,
+        source=board.source,
+        clock=board.clock.kind,
+        speed=speed,
+        start_lsl_s=start_lsl_s,
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        profile=board.profile,
+        replayed_sha256=replayed_sha256,
+        prior=plan.prior,
+        versions={name: version(name) for name in SOFTWARE},
+        kernel_set=kernel_set,
+    )
+
+
+class Recorder:
+    """Writes one session's log.
+
+    Parameters
+    ----------
+    folder : Path
+        Where recordings lie; the file is ``{recording_id}.xdf``.
+    plan : SessionPlan
+    board : Board
+    board_index : int
+        Number that the board gives its next sample.
+    replayed_sha256 : str or None
+        Content hash of a replayed recording.
+    kernel_set : str
+        What the decoders compute with, for the header.
+
+    Raises
+    ------
+    RecorderError
+        A file of that name belongs to another session or another board.
+    """
+
+    def __init__(self, folder: Path, plan: SessionPlan, board: Board, board_index: int, replayed_sha256: str | None = None, kernel_set: str = "") -> None:
+        self.path = folder / f"{plan.recording_id}.xdf"
+        self.plan = plan
+        self.offsets: deque[tuple[int, int]] = deque()
+        """(ordinal, file offset) of the last ten minutes."""
+        self.keep_after = 0
+        self._keep: deque[tuple[int, float]] = deque()
+        resumed = self.path.exists()
+        if resumed:
+            self._writer = LogWriter.resume(self.path)
+            self.header = self._writer.header
+            self._check(board)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.header = make_header(plan, board, _start_lsl_s(board), replayed_sha256, kernel_set)
+            self._writer = LogWriter.create(self.path, self.header)
+        clock = SampleClock(board.profile.sampling_rate_hz, self.header.start_lsl_s, self.header.clock, delay_ms=board.profile.driver.delay_ms)
+        self.sequencer = Sequencer(self.header, clock, self._writer.last_ordinal, self._writer.end_index, set(self._writer.event_ids))
+        self.base = 0
+        """Board sample number of this recording's sample 0."""
+        if board.clock.kind is ClockKind.REAL and board.source != "replay":
+            elapsed = round((board.clock.now_lsl_s() - self.header.start_lsl_s) * board.profile.sampling_rate_hz) if resumed else 0
+            self.base = board_index - max(elapsed, self._writer.end_index)
+        self.new: list[Record] = [] if resumed else [self.header]
+        """Records written and not yet handed to the publisher."""
+        if plan.decoder is not None:
+            self.event(
+                LabEvent(
+                    event_id=event_id(plan.session_id, None, EventType.DECODER, 0),
+                    type=EventType.DECODER,
+                    session_id=plan.session_id,
+                    decoder=plan.decoder,
+                )
+            )
+
+    def _check(self, board: Board) -> None:
+        header = self.header
+        if header.session_id != self.plan.session_id:
+            raise RecorderError(f"{self.path} belongs to session {header.session_id}, not {self.plan.session_id}. Move the file away.")
+        names = header.profile.channel_names, header.profile.sampling_rate_hz
+        if names != (board.profile.channel_names, board.profile.sampling_rate_hz):
+            was = f"profile {header.profile.name} ({len(names[0])} channels, {names[1]:g} Hz)"
+            raise RecorderError(f"{self.path} was recorded with {was}, the board differs. Start a new session.")
+
+    def _write(self, record: Record) -> None:
+        self.offsets.append((record.ordinal, self._writer.write(record)))
+        self.new.append(record)
+        now_s = self.sequencer.next_index / self.header.profile.sampling_rate_hz
+        self._keep.append((record.ordinal, now_s))
+        while self._keep and now_s - self._keep[0][1] > KEEP_RECORDS_S:
+            self.keep_after = self._keep.popleft()[0]
+            self.offsets.popleft()
+
+    def samples(self, chunk: BoardChunk) -> bool:
+        """Write a chunk of the board; False when the recording holds its samples already."""
+        shifted = BoardChunk(first_index=chunk.first_index - self.base, samples=chunk.samples, host_stamp_lsl_s=chunk.host_stamp_lsl_s)
+        record = self.sequencer.samples(shifted)
+        if record is not None:
+            self._write(record)
+        return record is not None
+
+    def event(self, event: LabEvent, server_to_host: ClockFit | None = None) -> Event | None:
+        """Write an event of the server and return it; None when it is in the recording already."""
+        record = self.sequencer.event(event, server_to_host)
+        if record is not None:
+            self._write(record)
+        return record
+
+    def placed(self, event: PlacedEvent) -> None:
+        """Write an annotation of a replayed recording, unless it is in the recording."""
+        record = self.sequencer.placed(event)
+        if record is not None:
+            self._write(record)
+
+    def take_new(self) -> list[Record]:
+        """Return the records written since the last call."""
+        taken, self.new = self.new, []
+        return taken
+
+    def sync(self) -> None:
+        """Bring what is written to the disk (`fdatasync`)."""
+        self._writer.sync()
+
+    def finish(self, reason: str) -> None:
+        """Write the end and close the file."""
+        self._write(self.sequencer.end(reason))
+        self._writer.sync()
+        self._writer.close()
+
+    def close(self) -> None:
+        """Close the file without an end: the recording can be gone on with."""
+        self._writer.sync()
+        self._writer.close()
+
+
+def _start_lsl_s(board: Board) -> float:
+    """Time of sample 0: now, or where virtual time begins."""
+    return board.clock.start_lsl_s if isinstance(board.clock, VirtualClock) else board.clock.now_lsl_s()
