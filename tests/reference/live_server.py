@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -97,7 +98,9 @@ class Peer:
         if token is not None:
             every["Authorization"] = f"Bearer {token}"
         self._open = ExitStack()
-        self.connection: ClientConnection = self._open.enter_context(connect(url, additional_headers=every, compression=None, proxy=None, max_size=None))
+        self.connection: ClientConnection = self._open.enter_context(
+            connect(url, additional_headers=every, compression=None, proxy=None, max_size=None, close_timeout=1)
+        )
         if hello is not None:
             with suppress(ConnectionClosed):  # refused before the hello; `goodbye` tells
                 self.send(hello)
@@ -226,7 +229,7 @@ def postgres_cluster(binaries: Path) -> Iterator[str]:
             process_wait(process, 0.05)
         yield str(folder)
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # a fast shutdown; SIGTERM would wait for clients
         process.wait(20)
         log.close()
         shutil.rmtree(folder, ignore_errors=True)

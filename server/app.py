@@ -1,0 +1,60 @@
+"""The application: its parts put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from messaging.settings import Settings
+from server.errors import install_error_shape
+from server.routes import accounts, health, labels, library, page, sessions
+from server.service import build_service
+from server.shell import Shell
+from server.sockets import lab, operator, rewards, subject
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the session server.
+
+    Parameters
+    ----------
+    settings : Settings
+        `data_dir` or `database_url`, `token`, `allowed_hosts` are used here; `host` and `port` by `serve`.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        ``app.state.service`` holds its parts; ``app.state.service.token`` is the ready token.
+
+    Raises
+    ------
+    ServerError
+        The database's address is wrong.
+    """
+    service = build_service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.database.open()
+        await service.gatekeeper.open()
+        try:
+            yield
+        finally:
+            service.switchboard.close_all()
+            await service.database.close()
+
+    app = FastAPI(title="rlhb session server", version="1", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.service = service
+    install_error_shape(app)
+    for module in (labels, sessions, library, accounts, health):
+        app.include_router(module.router, prefix="/api/v1")
+    app.include_router(health.router, include_in_schema=False)
+    app.include_router(page.router)
+    for socket in (lab, rewards, subject, operator):
+        app.include_router(socket.router)
+    named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+    own = set() if settings.host in ("0.0.0.0", "::") else {settings.host.lower()}  # noqa: S104 - only compared
+    app.add_middleware(Shell, allowed_hosts=LOOPBACK | named | own)
+    return app

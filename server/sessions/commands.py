@@ -1,0 +1,96 @@
+"""What an operator may do with a session; every command is one transaction: state, event of the log, new label rows."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.identity import event_id
+from messaging.lab import LabEvent
+from messaging.words import EventType
+from server.errors import BadRequest, Conflict
+from server.labels.holds import set_operator_hold
+from server.service import Service
+from server.sessions import outbox
+from server.sessions.states import COMMANDS, LIVE, RecordingState
+from server.sessions.store import move, note, session_row, set_recording
+from server.tables import sessions
+
+Command = Literal["start", "pause", "resume", "finish", "abort", "hold", "release", "comment"]
+
+_EVENT_OF = {
+    "start": EventType.SESSION_START,
+    "pause": EventType.PAUSE,
+    "resume": EventType.RESUME,
+    "finish": EventType.SESSION_END,
+    "abort": EventType.SESSION_END,
+    "hold": EventType.HOLD,
+    "release": EventType.RELEASE,
+    "comment": EventType.COMMENT,
+}
+
+
+async def command_session(service: Service, session_id: str, command: Command, text: str, who: str) -> None:
+    """Carry a command out and tell everybody whom it concerns.
+
+    Raises
+    ------
+    NotFound
+        There is no such session.
+    Conflict
+        The command does not fit the state.
+    BadRequest
+        A comment without text.
+    """
+    async with service.database.write() as connection:
+        rows = await apply_command(connection, session_id, command, text, who)
+    count_rows(service, rows)
+    service.switchboard.tell_rows(rows)
+    service.switchboard.outbox_grew.ring()
+    service.switchboard.changed.ring()
+
+
+async def apply_command(connection: AsyncConnection, session_id: str, command: Command, text: str, who: str) -> list[dict[str, Any]]:
+    """Carry a command out inside a transaction; returns the label rows that it made."""
+    session = await session_row(connection, session_id)
+    if command == "comment" and not text.strip():
+        raise BadRequest("The comment is empty.", "Write something.")
+    if command == "start":
+        await _need_free_lab(connection, session_id)
+    rows: list[dict[str, Any]] = []
+    if command in COMMANDS:
+        _, number = await move(connection, session_id, command, text, who)
+        if command == "start":
+            await set_recording(connection, session_id, RecordingState.WANTED)
+    else:
+        number = await note(connection, session_id, command, text, who)
+        if command == "hold":
+            rows = await set_operator_hold(connection, session_id, text.strip() or "held by the operator")
+        elif command == "release":
+            rows = await set_operator_hold(connection, session_id, None)
+    recorded = command == "start" or session["recording"] == RecordingState.WANTED or (session["self_run"] and session["state"] in LIVE)
+    if recorded:
+        await outbox.put(connection, [_event(session_id, command, text, number)])
+    return rows
+
+
+def _event(session_id: str, command: Command, text: str, number: int) -> LabEvent:
+    kind = _EVENT_OF[command]
+    # A session starts and ends once, and the daemon writes both by itself under the same identity; the others take the number of their entry.
+    once = kind in (EventType.SESSION_START, EventType.SESSION_END)
+    return LabEvent(event_id=event_id(session_id, None, kind, 0 if once else number), type=kind, session_id=session_id, text=text or None)
+
+
+async def _need_free_lab(connection: AsyncConnection, session_id: str) -> None:
+    query = sa.select(sessions.c.session_id).where(sessions.c.state.in_([s.value for s in LIVE]), ~sessions.c.self_run, sessions.c.session_id != session_id)
+    other = (await connection.execute(query)).scalars().first()
+    if other is not None:
+        raise Conflict(f"The session {other} is running.", "Finish or abort it first; one lab records one session at a time.")
+
+
+def count_rows(service: Service, rows: list[dict[str, Any]]) -> None:
+    """Count committed rows for Prometheus."""
+    for row in rows:
+        service.metrics.labels.labels(row["release"]).inc()
+    if rows:
+        service.metrics.head.set(rows[-1]["seq"])

@@ -1,0 +1,1 @@
+"""The websockets: the lab, the rewards, the subject page, the operator page."""

@@ -1,0 +1,146 @@
+"""What all websockets share: who calls, the first message, reading and writing side by side, and saying why it ends."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from messaging.lab import ClockPing, ClockPong
+from messaging.rewards import Refusal
+from server import clock
+from server.access import Caller, Scope
+from server.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, Unauthorized, validation_sentence
+from server.service import Service
+from server.switchboard import BAD_MESSAGE, FORBIDDEN, NOT_FOUND, REPLACED, UNAUTHORIZED, Outlet
+
+log = logging.getLogger(__name__)
+
+FIRST_MESSAGE_S = 5.0
+FAILED = 1011
+
+_CODES: dict[type[Problem], int] = {BadRequest: BAD_MESSAGE, Unauthorized: UNAUTHORIZED, Forbidden: FORBIDDEN, NotFound: NOT_FOUND, Conflict: REPLACED}
+
+Conversation = Callable[[WebSocket, Outlet, Caller, Any], Awaitable[None]]
+"""Reads a websocket until it ends; the outlet writes beside it."""
+
+
+async def serve_socket(websocket: WebSocket, kind: str, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation) -> None:
+    """Serve a websocket from its first message to its end.
+
+    Parameters
+    ----------
+    websocket : starlette.websockets.WebSocket
+    kind : str
+        For the metrics.
+    scopes : dict
+        Scope that is needed, by the model of the first message.
+    hello : pydantic.TypeAdapter
+        The first message.
+    conversation : callable
+        What follows.
+    """
+    service: Service = websocket.app.state.service
+    await websocket.accept()
+    outlet = Outlet(websocket)
+    service.switchboard.outlets.add(outlet)
+    gauge = service.metrics.connections.labels(kind)
+    gauge.inc()
+    writing = asyncio.create_task(outlet.run())
+    reading = asyncio.create_task(_guarded(websocket, outlet, scopes, hello, conversation))
+    try:
+        await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            outlet.close()
+            await writing
+        else:
+            await writing
+    finally:
+        for task in (writing, reading):
+            task.cancel()
+        await asyncio.gather(writing, reading, return_exceptions=True)
+        service.switchboard.outlets.discard(outlet)
+        gauge.dec()
+
+
+async def _guarded(websocket: WebSocket, outlet: Outlet, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation) -> None:
+    """Turn everything that goes wrong while reading into a refusal with a reason."""
+    try:
+        caller, first = await _first_message(websocket, scopes, hello)
+        await conversation(websocket, outlet, caller, first)
+    except WebSocketDisconnect:
+        pass
+    except ValidationError as error:
+        outlet.close(
+            Refusal(reason=f"A message does not fit: {validation_sentence(error)}", remedy="Send messages as /api/v1/schemas describes them."), BAD_MESSAGE
+        )
+    except Problem as error:
+        outlet.close(Refusal(reason=error.detail, remedy=error.remedy), _CODES.get(type(error), BAD_MESSAGE))
+    except Exception:
+        log.exception("A websocket conversation failed.")
+        outlet.close(Refusal(reason="The server failed.", remedy="Connect again; the server's log holds the cause."), FAILED)
+
+
+async def _first_message(websocket: WebSocket, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any]) -> tuple[Caller, Any]:
+    gatekeeper = websocket.app.state.service.gatekeeper
+    caller: Caller | None = await gatekeeper.caller_of(websocket, changes=True)
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            raw = await websocket.receive_text()
+    except TimeoutError:
+        remedy = "Send the hello with a token at once."
+        raise Unauthorized(f"No first message came within {FIRST_MESSAGE_S:g} s.", remedy) from None
+    except KeyError:
+        raise BadRequest("The first message is binary.", "Say hello in JSON first.") from None
+    first = hello.validate_json(raw)
+    if caller is None:
+        token = getattr(first, "token", None)
+        if not token:
+            raise Unauthorized("Neither a header nor a cookie nor the hello brought a token.", "Send `Authorization: Bearer TOKEN`, or `token` in the hello.")
+        caller = await gatekeeper.caller_of_token(token)
+    caller.need(scopes[type(first)])
+    return caller, first
+
+
+async def messages_of(websocket: WebSocket) -> AsyncIterator[str | bytes]:
+    """Give the messages of a websocket until its peer is gone."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        text = message.get("text")
+        yield text if text is not None else message["bytes"]
+
+
+async def side_by_side(reading: Coroutine[Any, Any, None], telling: Coroutine[Any, Any, None]) -> None:
+    """Read a websocket while something else is told on it, until one of the two ends; what fails in either ends both."""
+    tasks = {asyncio.create_task(reading), asyncio.create_task(telling)}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def text_of(message: str | bytes) -> str:
+    """Take a message as text.
+
+    Raises
+    ------
+    BadRequest
+        It is binary.
+    """
+    if isinstance(message, bytes):
+        raise BadRequest("A binary message came where only text is understood.", "Send JSON text.")
+    return message
+
+
+def pong(ping: ClockPing) -> ClockPong:
+    """Answer a clock ping."""
+    now_s = clock.server_time_s()
+    return ClockPong(t0=ping.t0, t1=now_s, t2=clock.server_time_s())

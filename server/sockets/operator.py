@@ -1,0 +1,145 @@
+"""`/ws/v1/sessions/{id}/operator`: state, signal, rewards and alarms down; commands up."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.websockets import WebSocket
+
+from messaging.pages import OperatorAlarm, OperatorCommand, OperatorHello, OperatorState, OperatorUp, ShownTrial, Trial
+from messaging.records import UnitShown
+from server import clock
+from server.access import Caller, Scope
+from server.errors import Problem
+from server.labels.holds import count_labels
+from server.service import Service
+from server.sessions.commands import command_session
+from server.sessions.presenting import count_trials
+from server.sessions.store import session_row
+from server.sockets.opening import messages_of, serve_socket, side_by_side, text_of
+from server.switchboard import Outlet, Watcher
+from server.tables import current_decoders, responses, trials
+from server.wakeup import rung
+
+router = APIRouter()
+
+_HELLO: TypeAdapter[Any] = TypeAdapter(OperatorHello)
+STATE_EVERY_S = 1.0
+N_RECENT = 5
+
+
+@router.websocket("/ws/v1/sessions/{session_id}/operator")
+async def operator_socket(websocket: WebSocket, session_id: str) -> None:
+    """Show a session to its operator and take commands."""
+
+    async def converse(websocket: WebSocket, outlet: Outlet, caller: Caller, hello: OperatorHello) -> None:
+        await _converse(websocket, outlet, caller, session_id)
+
+    await serve_socket(websocket, "operator", {OperatorHello: Scope.SESSIONS_OPERATE}, _HELLO, converse)
+
+
+async def _converse(websocket: WebSocket, outlet: Outlet, caller: Caller, session_id: str) -> None:
+    service: Service = websocket.app.state.service
+    async with service.database.read() as connection:
+        await session_row(connection, session_id)
+    watcher = Watcher(outlet, frozenset({session_id}), signal=True)
+    service.switchboard.watchers.add(watcher)
+    try:
+        await side_by_side(_take_commands(service, websocket, outlet, session_id, caller.name), _tell_state(service, outlet, session_id))
+    finally:
+        service.switchboard.watchers.discard(watcher)
+
+
+async def _take_commands(service: Service, websocket: WebSocket, outlet: Outlet, session_id: str, who: str) -> None:
+    async for message in messages_of(websocket):
+        parsed = OperatorUp.validate_json(text_of(message))
+        if isinstance(parsed, OperatorCommand):
+            await _carry_out(service, outlet, session_id, parsed, who)
+
+
+async def _carry_out(service: Service, outlet: Outlet, session_id: str, wish: OperatorCommand, who: str) -> None:
+    try:
+        await command_session(service, session_id, wish.command, wish.text, who)
+    except Problem as error:
+        # A command that does not fit is no reason to end the connection.
+        outlet.offer(OperatorAlarm(what="command_refused", sentence=f"{error.detail} {error.remedy}", at=clock.utc_now()))
+
+
+async def _tell_state(service: Service, outlet: Outlet, session_id: str) -> None:
+    counts, counted_s = (0, 0), -STATE_EVERY_S
+    with service.switchboard.changed.listen() as bell:
+        while True:
+            bell.clear()
+            # Counting reads every label of the session: once a second, not at every word.
+            if clock.server_time_s() - counted_s >= STATE_EVERY_S:
+                async with service.database.read() as connection:
+                    counts, counted_s = await count_labels(connection, session_id), clock.server_time_s()
+            outlet.offer(await operator_state(service, session_id, counts))
+            await rung(bell, STATE_EVERY_S)
+
+
+async def operator_state(service: Service, session_id: str, counts: tuple[int, int]) -> OperatorState:
+    """Put together what an operator sees of a session.
+
+    Parameters
+    ----------
+    service : Service
+    session_id : str
+    counts : (int, int)
+        Labels, and how many of them are released.
+
+    Raises
+    ------
+    NotFound
+        There is no such session.
+    """
+    board = service.switchboard
+    async with service.database.read() as connection:
+        row = await session_row(connection, session_id)
+        n_trials, done = await count_trials(connection, session_id)
+        current, recent = await _shown_trials(connection, session_id)
+        decoder = (await connection.execute(sa.select(current_decoders).where(current_decoders.c.session_id == session_id))).mappings().first()
+    lab = board.lab
+    worker = board.worker_of(session_id)
+    planned = {"name": row["decoder_name"], "version": row["decoder_version"]} if row["decoder_name"] else None
+    return OperatorState(
+        session_id=session_id,
+        session_state=row["state"],
+        protocol=row["protocol"],
+        subject=row["subject"],
+        source=row["source"],
+        n_trials=n_trials,
+        trials_done=done,
+        labels=counts[0],
+        labels_ok=counts[1],
+        subject_page=session_id in board.pages,
+        lab=lab.status if lab else None,
+        worker=worker.worker_id if worker else None,
+        channels=lab.channels if lab else (),
+        decoder={k: decoder[k] for k in ("signal", "name", "version", "sha256")} if decoder else planned,
+        current=current,
+        recent=recent,
+    )
+
+
+async def _shown_trials(connection: AsyncConnection, session_id: str) -> tuple[ShownTrial | None, tuple[ShownTrial, ...]]:
+    query = (
+        sa.select(trials.c.plan, trials.c.state, trials.c.shown, responses.c.text)
+        .outerjoin(responses, sa.and_(responses.c.item_set == trials.c.item_set, responses.c.response_id == trials.c.response_id))
+        .where(trials.c.session_id == session_id, trials.c.state != "pending")
+        .order_by(trials.c.trial.desc())
+        .limit(N_RECENT + 1)
+    )
+    current = None
+    recent = []
+    for plan, state, shown, text in await connection.execute(query):
+        trial = Trial.model_validate(plan)
+        units = tuple(UnitShown(**u.model_dump(exclude={"onset_ms"})) for u in trial.units)
+        seen = ShownTrial(trial=trial.trial, presentation=trial.presentation, prompt=trial.prompt, response=text, units=units, shown=shown)
+        if state == "running" and current is None:
+            current = seen
+        else:
+            recent.append(seen)
+    return current, tuple(recent[:N_RECENT])

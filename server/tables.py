@@ -1,0 +1,201 @@
+"""Tables of the server's database. A change here needs a migration (a test compares the two)."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = sa.String(128)
+_Time = sa.String(32)
+"""UTC, ISO 8601 with microseconds and ``Z``: sorts as it reads, the same on both databases."""
+_Counter = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+log_head = sa.Table(
+    "log_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("log_id", _Id, nullable=False),
+    sa.Column("cookie_key", sa.String(128), nullable=False),
+)
+"""One row: the last `seq` of the label log, the log's identity, and the key that login cookies are signed with."""
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("label_id", _Id, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("session_id", _Id, nullable=False, index=True),
+    sa.Column("subject", _Id, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("signal", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+    sa.Column("decoder_sha256", sa.String(64)),
+    sa.Column("decoder_name", _Id),
+    sa.Column("decoder_version", sa.Integer),
+    sa.Column("release", sa.String(16), nullable=False),
+    sa.Column("release_reason", sa.Text),
+    sa.Column("operator_hold", sa.Text),
+    sa.Column("base_release", sa.String(16), nullable=False),
+    sa.Column("base_reason", sa.Text),
+    sa.Column("confidence", sa.Double),
+    sa.Column("catch", sa.String(8), nullable=False),
+    sa.Column("generator_model", sa.String(256)),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("text_id", _Id),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("row", sa.Text, nullable=False),
+    sa.UniqueConstraint("label_id", "revision"),
+)
+"""The label log, append-only. `operator_hold` overlays what the decoder said (`base_release`, `base_reason`)."""
+
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("text_id", _Id, primary_key=True),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("response", sa.Text, nullable=False),
+    sa.Column("generator", sa.Text),
+)
+"""Prompt, response and generator arrays, once per response."""
+
+current_decoders = sa.Table(
+    "current_decoders",
+    metadata,
+    sa.Column("session_id", _Id, primary_key=True),
+    sa.Column("signal", sa.String(16), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("name", _Id, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("recording_id", _Id, primary_key=True),
+    sa.Column("session_id", _Id, nullable=False, index=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+)
+"""Recordings and the highest lease epoch of a worker seen for each."""
+
+subjects = sa.Table("subjects", metadata, sa.Column("subject", _Id, primary_key=True), sa.Column("created_at", _Time, nullable=False))
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("session_id", _Id, primary_key=True),
+    sa.Column("recording_id", _Id, nullable=False),
+    sa.Column("subject", _Id, nullable=False, index=True),
+    sa.Column("protocol", sa.String(64), nullable=False),
+    sa.Column("task", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("recording", sa.String(16), nullable=False),
+    sa.Column("self_run", sa.Boolean, nullable=False),
+    sa.Column("source", sa.String(16)),
+    sa.Column("clock", sa.String(16)),
+    sa.Column("consent", sa.String(256)),
+    sa.Column("prior", sa.Double, nullable=False),
+    sa.Column("soa_ms", sa.Double),
+    sa.Column("item_set", _Id),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("decoder_name", _Id),
+    sa.Column("decoder_version", sa.Integer),
+    sa.Column("operator_hold", sa.Text),
+    sa.Column("created_at", _Time, nullable=False),
+)
+"""`recording`: none, wanted, stopping, stopped. `self_run`: the daemon runs it (a replay), the server only follows."""
+
+session_events = sa.Table(
+    "session_events",
+    metadata,
+    sa.Column("position", _Counter, primary_key=True, autoincrement=True),
+    sa.Column("session_id", _Id, nullable=False, index=True),
+    sa.Column("what", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("who", _Id, nullable=False),
+    sa.Column("at", _Time, nullable=False),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("session_id", _Id, primary_key=True),
+    sa.Column("trial", sa.Integer, primary_key=True),
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("repeat", sa.Integer, nullable=False),
+    sa.Column("presentation", _Id, nullable=False, unique=True),
+    sa.Column("item_set", _Id, nullable=False),
+    sa.Column("response_id", _Id, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("page_life", _Id),
+    sa.Column("shown", sa.Integer, nullable=False),
+)
+"""Planned when the session is made. `state`: pending, running, done, aborted."""
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("position", _Counter, primary_key=True, autoincrement=True),
+    sa.Column("event_id", _Id, nullable=False, unique=True),
+    sa.Column("session_id", _Id, nullable=False, index=True),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("recorded", sa.Boolean, nullable=False, index=True),
+    sa.Column("created_at", _Time, nullable=False),
+)
+"""Events for the ordered log until the daemon has recorded them."""
+
+item_sets = sa.Table(
+    "item_sets",
+    metadata,
+    sa.Column("item_set", _Id, primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("n_items", sa.Integer, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+)
+
+responses = sa.Table(
+    "responses",
+    metadata,
+    sa.Column("item_set", _Id, primary_key=True),
+    sa.Column("response_id", _Id, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("item_id", _Id, nullable=False),
+    sa.Column("category", sa.String(128)),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("surprisal_bits", sa.JSON),
+    sa.Column("generator", sa.Text),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("item_set", _Id, primary_key=True),
+    sa.Column("response_id", _Id, primary_key=True),
+    sa.Column("unit", sa.Integer, primary_key=True),
+    sa.Column("mark", sa.String(32), primary_key=True),
+)
+"""What is right or wrong in a response: apart from everything that is shown, recorded or handed out as a label."""
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("token_id", _Id, primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("expires_at", _Time),
+    sa.Column("revoked_at", _Time),
+)
