@@ -1,0 +1,297 @@
+// Generated from messaging/pages.py (python -m web_ui.scripts.schema && npm run types). Do not edit.
+
+export type OperatorDown = (OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal)
+export type OperatorUp = (OperatorHello | OperatorCommand)
+export type SubjectDown = (SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal)
+export type SubjectUp = (SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume)
+
+export interface PageMessages {
+OperatorDown: OperatorDown
+OperatorUp: OperatorUp
+SubjectDown: SubjectDown
+SubjectUp: SubjectUp
+}
+/**
+ * State of the session and of every process, down, on every change and once a second.
+ */
+export interface OperatorState {
+channels?: string[]
+current?: (ShownTrial | null)
+decoder?: ({
+[k: string]: unknown
+} | null)
+lab: (LabStatus | null)
+labels: number
+labels_ok: number
+n_trials: number
+protocol: string
+recent?: ShownTrial[]
+session_id: string
+session_state: string
+source: (string | null)
+subject: string
+subject_page: boolean
+trials_done: number
+type: "state"
+worker: (string | null)
+}
+/**
+ * The trial on the subject's screen, with its units, for the operator.
+ */
+export interface ShownTrial {
+presentation: string
+prompt: string
+response: (string | null)
+shown: number
+trial: number
+units: UnitShown[]
+}
+/**
+ * One unit of a response as shown; nothing here says whether it is right.
+ */
+export interface UnitShown {
+char_end?: (number | null)
+char_start?: (number | null)
+index: number
+item_id?: (string | null)
+response_id?: (string | null)
+text: string
+/**
+ * What a window is cut around.
+ */
+time_lock?: ("unit" | "marker" | "response")
+}
+/**
+ * State of the daemon, up, once a second and on every change.
+ */
+export interface LabStatus {
+bus?: ("connected" | "away")
+bytes_free?: (number | null)
+clock_sd_ms?: (number | null)
+loss_fraction?: number
+measured_rate_hz?: (number | null)
+ordinal?: number
+preview_rate_hz?: number
+recording_id?: (string | null)
+sample_age_ms?: (number | null)
+sample_index?: number
+sampling_rate_hz?: number
+sentence: string
+session_id?: (string | null)
+state: ("connecting" | "streaming" | "recording" | "stalled" | "ended")
+time_lsl_s?: (number | null)
+type: "status"
+}
+/**
+ * Signal quality, down.
+ */
+export interface OperatorQuality {
+channels: ChannelQuality[]
+type: "quality"
+}
+/**
+ * One channel over the last second.
+ */
+export interface ChannelQuality {
+bridged_with?: (string | null)
+flat?: boolean
+mains_ratio?: (number | null)
+name: string
+railed?: boolean
+rms_uv: number
+}
+/**
+ * Something the operator must know now, down.
+ */
+export interface OperatorAlarm {
+at: string
+sentence: string
+type: "alarm"
+what: string
+}
+/**
+ * Committed label rows, down to consumers and the operator page; ``items`` are rows of `rlhb.label.v1`.
+ */
+export interface CommittedRewards {
+items: {
+[k: string]: unknown
+}[]
+session_id: string
+type: "rewards"
+}
+/**
+ * The server closes the connection and says why, down.
+ */
+export interface Refusal {
+reason: string
+remedy: string
+type: "refused"
+}
+/**
+ * First message of an operator page, up.
+ */
+export interface OperatorHello {
+token?: (string | null)
+type: "hello"
+}
+/**
+ * What the operator wants, up.
+ */
+export interface OperatorCommand {
+command: ("start" | "pause" | "resume" | "finish" | "abort" | "hold" | "release" | "comment")
+text?: string
+type: "command"
+}
+/**
+ * The page is the session's page now, down.
+ */
+export interface SubjectWelcome {
+n_trials: number
+protocol: string
+session_id: string
+trials_done: number
+type: "welcome"
+}
+/**
+ * Answer: t0 as it came, and the answering clock (seconds, monotonic) when the ping came and when this left.
+ */
+export interface ClockPong {
+t0: number
+t1: number
+t2: number
+type: "clock_pong"
+}
+/**
+ * Everything to be shown in one trial, down at once.
+ */
+export interface Trial {
+blank_ms: number
+block: number
+fixation_ms: number
+n_trials: number
+presentation: string
+prompt: string
+prompt_ms: number
+repeat: number
+trial: number
+type: "trial"
+unit_ms?: (number | null)
+units: TrialUnit[]
+}
+/**
+ * A unit and when to show it.
+ */
+export interface TrialUnit {
+char_end?: (number | null)
+char_start?: (number | null)
+index: number
+item_id?: (string | null)
+onset_ms: number
+response_id?: (string | null)
+text: string
+/**
+ * What a window is cut around.
+ */
+time_lock?: ("unit" | "marker" | "response")
+}
+/**
+ * The batch is in the server's outbox, down.
+ */
+export interface OnsetsAck {
+batch: number
+page_life: string
+type: "ack"
+}
+/**
+ * Stop after the current trial; up from either page, down to the subject page.
+ */
+export interface Pause {
+reason?: string
+type: "pause"
+}
+/**
+ * Go on; up from either page, down to the subject page.
+ */
+export interface Resume {
+type: "resume"
+}
+/**
+ * The session is over, down.
+ */
+export interface SessionOver {
+reason: string
+type: "end"
+}
+/**
+ * First message of a subject page, up.
+ */
+export interface SubjectHello {
+page_life: string
+refresh_hz?: (number | null)
+take_over?: boolean
+token?: (string | null)
+type: "hello"
+}
+/**
+ * Ask the other side's clock; both directions of every websocket understand it.
+ */
+export interface ClockPing {
+t0: number
+type: "clock_ping"
+}
+/**
+ * The subject is ready for the next trial, up.
+ */
+export interface Ready {
+type: "ready"
+}
+/**
+ * What was shown, up; kept by the page until `OnsetsAck` names the batch.
+ */
+export interface Onsets {
+aborted?: boolean
+batch: number
+page_life: string
+page_to_server: ClockFit
+presentation: string
+trial_ended?: boolean
+type: "onsets"
+units: ShownUnit[]
+}
+/**
+ * One hop between two clocks: time there = time here + offset.
+ */
+export interface ClockFit {
+drift_ppm?: number
+offset_s: number
+rtt_ms: number
+sd_ms: number
+}
+/**
+ * Frame times of one unit on the page's clock (`performance.now()`, milliseconds).
+ */
+export interface ShownUnit {
+frames_missed?: number
+index: number
+offset_page_ms?: (number | null)
+onset_page_ms: number
+}
+/**
+ * A key press or choice, up.
+ */
+export interface SubjectResponse {
+key: string
+page_ms: number
+presentation: string
+type: "response"
+}
+/**
+ * A rating, up.
+ */
+export interface SubjectRating {
+presentation: string
+rt_ms: number
+scale: string
+type: "rating"
+value: number
+}

@@ -1,0 +1,70 @@
+/** REST of the server: what the pages need of it. */
+
+/** One row of `GET /api/v1/sessions`; all but the identity may be missing in an older server's answer. */
+export interface SessionRow {
+  readonly session_id: string;
+  readonly subject?: string | null;
+  readonly protocol?: string | null;
+  readonly state?: string | null;
+  readonly source?: string | null;
+  readonly created_at?: string | null;
+  readonly labels?: number | null;
+  readonly labels_ok?: number | null;
+}
+
+/** An answer of the server that is no success, as sentences: what happened, and what to do. */
+export class ProblemError extends Error {
+  constructor(
+    readonly status: number,
+    title: string,
+    readonly detail: string,
+    readonly remedy: string,
+  ) {
+    super(title);
+  }
+}
+
+async function asProblem(response: Response): Promise<ProblemError> {
+  let body: Record<string, unknown> = {};
+  try {
+    body = (await response.json()) as Record<string, unknown>;
+  } catch {
+    // Not problem+json (a proxy's page, say): the status has to do.
+  }
+  const text = (key: string): string => (typeof body[key] === "string" ? (body[key] as string) : "");
+  return new ProblemError(response.status, text("title") || `The server answered with status ${response.status}.`, text("detail"), text("remedy"));
+}
+
+async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...init, headers: { Accept: "application/json", ...init.headers } });
+  } catch {
+    throw new ProblemError(0, "The server cannot be reached.", "", "Check that rlhb is running on this address.");
+  }
+  if (!response.ok) throw await asProblem(response);
+  const text = await response.text();
+  return (text === "" ? null : JSON.parse(text)) as T;
+}
+
+/** Exchange the address's token for the cookie that authenticates everything else. */
+export async function login(token: string): Promise<void> {
+  await request<unknown>("/api/v1/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
+}
+
+export async function listSessions(): Promise<readonly SessionRow[]> {
+  return (await request<{ items: SessionRow[] }>("/api/v1/sessions")).items;
+}
+
+interface LabelPage {
+  readonly items: readonly Record<string, unknown>[];
+  readonly high_watermark: number;
+}
+
+/** The latest label rows of a session, so that a console opened late shows what came before. */
+export async function latestLabels(sessionId: string, count: number): Promise<readonly Record<string, unknown>[]> {
+  const query = `session=${encodeURIComponent(sessionId)}&release=any`;
+  const { high_watermark: head } = await request<LabelPage>(`/api/v1/labels?${query}&limit=1`);
+  const page = await request<LabelPage>(`/api/v1/labels?${query}&after=${Math.max(0, head - count)}&limit=${count}`);
+  return page.items;
+}

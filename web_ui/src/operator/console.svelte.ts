@@ -1,0 +1,160 @@
+/** What the operator's page knows: sockets write here, the components read. */
+import { decodeChunk, type Chunk } from "../lib/chunk";
+import type { ChannelQuality, OperatorAlarm, OperatorCommand, OperatorDown, OperatorState, OperatorUp, Refusal } from "../lib/messages";
+import { latestLabels } from "../lib/rest";
+import { ReconnectingSocket, socketAddress, type SocketEvents } from "../lib/socket";
+import { RewardBook } from "./reward_book";
+import { TraceRing } from "./trace_ring";
+
+/** Longest window of the traces. */
+export const LONGEST_WINDOW_S = 20;
+const FLUSH_MS = 80;
+const RATE_WINDOW_MS = 60_000;
+/** Label rows asked for when the console opens. */
+const HISTORY = 400;
+
+/** An alarm and how often it came since it was last acknowledged. */
+export interface StandingAlarm extends OperatorAlarm {
+  readonly count: number;
+}
+
+/** The preview's ring and how its slots relate to sample numbers. */
+export interface Traces {
+  readonly ring: TraceRing;
+  readonly previewRateHz: number;
+  readonly samplingRateHz: number;
+}
+
+export class OperatorConsole implements SocketEvents {
+  state = $state.raw<OperatorState | null>(null);
+  quality = $state.raw<ReadonlyMap<string, ChannelQuality>>(new Map());
+  alarms = $state.raw<readonly StandingAlarm[]>([]);
+  connected = $state(false);
+  refusal = $state.raw<Refusal | null>(null);
+  labelsPerMinute = $state<number | null>(null);
+  /** Rises whenever `book` changed. */
+  bookVersion = $state(0);
+  signal = $state("");
+
+  readonly book = new RewardBook();
+  /** Read by the drawing loop, not by the components. */
+  traces: Traces | null = null;
+
+  private readonly socket: ReconnectingSocket;
+  private waitingRows: Record<string, unknown>[] = [];
+  private flushTimer: ReturnType<typeof setTimeout> | undefined;
+  private counts: { readonly atMs: number; readonly labels: number }[] = [];
+
+  constructor(private readonly sessionId: string) {
+    this.socket = new ReconnectingSocket(socketAddress(`/ws/v1/sessions/${encodeURIComponent(sessionId)}/operator`), this);
+  }
+
+  start(): void {
+    this.socket.start();
+  }
+
+  stop(): void {
+    this.socket.stop();
+    clearTimeout(this.flushTimer);
+  }
+
+  /** Returns false when there is no connection; commands are never kept for later. */
+  command(command: OperatorCommand["command"], text = ""): boolean {
+    const message: OperatorUp = { type: "command", command, text };
+    return this.socket.send(message);
+  }
+
+  acknowledge(alarm: StandingAlarm): void {
+    this.alarms = this.alarms.filter((other) => other !== alarm);
+  }
+
+  opened(): void {
+    const hello: OperatorUp = { type: "hello", token: null };
+    this.socket.send(hello);
+    // Rows committed while the console was away come from the log.
+    latestLabels(this.sessionId, HISTORY).then(
+      (rows) => this.takeRows(rows),
+      (error: unknown) => console.warn("Earlier labels could not be read; the console shows those that come from now on.", error),
+    );
+  }
+
+  lost(): void {
+    this.connected = false;
+    this.counts = [];
+  }
+
+  received(message: unknown): void {
+    if (message instanceof ArrayBuffer) {
+      this.preview(message);
+      return;
+    }
+    if (typeof message !== "object" || message === null) return;
+    const down = message as OperatorDown;
+    switch (down.type) {
+      case "state":
+        this.connected = true;
+        this.refusal = null;
+        this.state = down;
+        this.countLabels(down.labels);
+        break;
+      case "quality":
+        this.quality = new Map(down.channels.map((channel) => [channel.name, channel]));
+        break;
+      case "alarm":
+        this.alarm(down);
+        break;
+      case "rewards":
+        this.takeRows(down.items);
+        break;
+      case "refused":
+        this.refusal = down;
+        break;
+    }
+  }
+
+  /** Rows come one by one or by the hundred; the components look again a few times a second at most. */
+  private takeRows(rows: readonly Record<string, unknown>[]): void {
+    this.waitingRows.push(...rows);
+    this.flushTimer ??= setTimeout(() => {
+      this.flushTimer = undefined;
+      if (this.book.take(this.waitingRows) > 0) this.bookVersion += 1;
+      this.waitingRows = [];
+      if (this.signal === "") this.signal = this.book.signals[0] ?? "";
+    }, FLUSH_MS);
+  }
+
+  private alarm(alarm: OperatorAlarm): void {
+    const before = this.alarms.find((other) => other.what === alarm.what);
+    const standing: StandingAlarm = { ...alarm, count: (before?.count ?? 0) + 1 };
+    this.alarms = [standing, ...this.alarms.filter((other) => other.what !== alarm.what)].slice(0, 20);
+  }
+
+  private countLabels(labels: number): void {
+    const nowMs = performance.now();
+    this.counts.push({ atMs: nowMs, labels });
+    this.counts = this.counts.filter((count) => nowMs - count.atMs <= RATE_WINDOW_MS);
+    const first = this.counts[0];
+    // Under five seconds the quotient says nothing.
+    const spanMs = first === undefined ? 0 : nowMs - first.atMs;
+    this.labelsPerMinute = first !== undefined && spanMs >= 5000 ? ((labels - first.labels) * 60_000) / spanMs : null;
+  }
+
+  private preview(frame: ArrayBuffer): void {
+    const lab = this.state?.lab;
+    const previewRateHz = lab?.preview_rate_hz ?? 0;
+    const samplingRateHz = lab?.sampling_rate_hz ?? 0;
+    if (previewRateHz <= 0 || samplingRateHz <= 0) return;
+    let chunk: Chunk;
+    try {
+      chunk = decodeChunk(frame);
+    } catch (error) {
+      console.warn(error);
+      return;
+    }
+    const known = this.traces;
+    if (known === null || known.ring.nChannels !== chunk.nChannels || known.previewRateHz !== previewRateHz || known.samplingRateHz !== samplingRateHz) {
+      this.traces = { ring: new TraceRing(chunk.nChannels, Math.ceil((LONGEST_WINDOW_S + 2) * previewRateHz)), previewRateHz, samplingRateHz };
+    }
+    this.traces?.ring.write(Math.round((chunk.sampleIndex * previewRateHz) / samplingRateHz), chunk.samplesUv, chunk.nSamples);
+  }
+}
