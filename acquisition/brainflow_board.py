@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from acquisition.board import BoardChunk, BoardError, BoardOutput
 from hardware_profiles import HardwareProfile
-from messaging.clocks import RealClock
+from messaging.clocks import Clock, RealClock
 from messaging.records import UnitShown
 from messaging.words import Source
 
@@ -83,7 +83,7 @@ class BrainFlowBoard:
         from brainflow.board_shim import BoardIds, BoardShim, BrainFlowInputParams
 
         self.profile = profile
-        self.clock = RealClock()
+        self.clock: Clock = RealClock()
         driver = profile.driver
         params = BrainFlowInputParams()
         for name in ("serial_port", "mac_address", "ip_address", "ip_port", "serial_number"):

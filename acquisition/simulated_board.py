@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from acquisition.board import BoardChunk, BoardOutput
 from hardware_profiles import HardwareProfile
-from messaging.clocks import RealClock
+from messaging.clocks import Clock, RealClock
 from messaging.records import UnitShown
 from messaging.words import Source
 
@@ -41,7 +41,7 @@ class SimulatedSubjectBoard:
 
     def __init__(self, profile: HardwareProfile, subject: Subject) -> None:
         self.profile = profile
-        self.clock = RealClock()
+        self.clock: Clock = RealClock()
         self._subject = subject
         self._chunk = max(1, round(profile.sampling_rate_hz * CHUNK_S))
         self._index = 0

@@ -93,7 +93,7 @@ class ValkeyProcess:
         shutil.rmtree(self._plan.folder, ignore_errors=True)
 
 
-@pytest.fixture()
+@pytest.fixture
 def valkey() -> Iterator[ValkeyProcess]:
     """Start a real bus for one test."""
     process = ValkeyProcess()

@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class PageBuildHook(BuildHookInterface):  # type: ignore[misc,unused-ignore]
     """Run the page's build unless a current build lies in `web_ui/dist`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ DEEP_GAIN = 3.2
 MIDCINGULATE_M = (0.0, 0.022, 0.040)
 """Where the ErrP comes from, from the sphere's centre."""
 N_MIDCINGULATE = 6
-MIDCINGULATE_GAIN = 1.9
+MIDCINGULATE_GAIN = 1.2
 """Ongoing midline activity from where the ErrP comes from, which no spatial filter removes: it sets the single-word AUC."""
 N_ALPHA = 6
 _LANDMARKS = ("Fp1", "Fp2", "FCz", "CPz", "M1", "M2")

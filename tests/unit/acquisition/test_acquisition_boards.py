@@ -1,5 +1,6 @@
 """Boards: BrainFlow's synthetic board for real, packet counters, recordings as boards."""
 
+import itertools
 import math
 
 import numpy as np
@@ -25,7 +26,7 @@ async def test_the_synthetic_board_streams_consecutive_samples():
     finally:
         await board.stop()
     assert chunks[0].first_index == 100
-    for a, b in zip(chunks, chunks[1:], strict=False):
+    for a, b in itertools.pairwise(chunks):
         assert b.first_index == a.first_index + len(a.samples)
         assert b.host_stamp_lsl_s >= a.host_stamp_lsl_s
     samples = np.concatenate([c.samples for c in chunks])
@@ -53,7 +54,7 @@ async def test_a_board_that_is_not_there_is_one_sentence():
     channels = fields["channels"][:8]
     driver = {"kind": "brainflow", "board_id": 0, "serial_port": "/dev/does-not-exist", "timeout_s": 1}
     board = BrainFlowBoard(HardwareProfile.model_validate(fields | {"channels": channels, "driver": driver}))
-    with pytest.raises(BoardError, match="cannot be opened.*port"):
+    with pytest.raises(BoardError, match=r"cannot be opened.*port"):
         await board.start(0)
 
 
@@ -108,7 +109,7 @@ async def test_a_loop_goes_on_without_a_jump():
     await board.start(0)
     outputs = [await board.read() for _ in range(8)]
     ends = [(c.first_index, c.first_index + len(c.samples)) for o in outputs for c in o.chunks]
-    assert all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(ends))
     ids = [e.event.event_id for o in outputs for e in o.events]
     assert len(ids) == len(set(ids)) == 6
 

@@ -1,5 +1,6 @@
 """Checks of the item sets in server/item_sets (plain JSON Lines, no project code)."""
 
+import itertools
 import json
 import math
 import statistics
@@ -61,7 +62,8 @@ def test_keys_and_types(any_set):
     for item in any_set:
         assert set(item) == ITEM_KEYS
         assert all(isinstance(item[k], str) for k in ("item_id", "category", "prompt"))
-        assert isinstance(item["responses"], list) and 1 <= len(item["responses"]) <= 2
+        assert isinstance(item["responses"], list)
+        assert 1 <= len(item["responses"]) <= 2
         for response in item["responses"]:
             assert set(response) == RESPONSE_KEYS
 
@@ -72,7 +74,7 @@ def test_ids_are_unique_and_related():
         for item in load(name):
             item_ids.append(item["item_id"])
             assert item["item_id"].startswith(item["category"] + "-")
-            for letter, response in zip("ab", item["responses"]):
+            for letter, response in zip("ab", item["responses"], strict=False):
                 assert response["response_id"] == f"{item['item_id']}-{letter}"
                 response_ids.append(response["response_id"])
     assert len(set(item_ids)) == len(item_ids)
@@ -90,7 +92,8 @@ def test_spacing_and_characters(any_set):
     for item in any_set:
         for text in [item["prompt"], *(r["text"] for r in item["responses"])]:
             assert text == " ".join(text.split())
-            assert text.isascii() and text.isprintable()
+            assert text.isascii()
+            assert text.isprintable()
             assert not set("*~^+{}") & set(text)
         assert all(r["text"] for r in item["responses"])
 
@@ -100,8 +103,10 @@ def test_surprisal_values(any_set):
         values = response["surprisal_bits"]
         assert len(values) == len(units(response))
         for value in values:
-            assert isinstance(value, (int, float)) and not isinstance(value, bool)
-            assert math.isfinite(value) and 0 <= value < 200
+            assert isinstance(value, (int, float))
+            assert not isinstance(value, bool)
+            assert math.isfinite(value)
+            assert 0 <= value < 200
             assert round(value, 2) == value
     assert statistics.median(bits(any_set, "wrong")) > statistics.median(correct_bits(any_set))
 
@@ -142,7 +147,7 @@ def test_first_wrong_units(first):
         if indexes:
             assert indexes[0] >= 1
             assert indexes[-1] <= len(units(response)) - 3
-        assert all(b - a >= 3 for a, b in zip(indexes, indexes[1:]))
+        assert all(b - a >= 3 for a, b in itertools.pairwise(indexes))
 
 
 def test_first_other_marks(first):
