@@ -52,7 +52,9 @@ test-full: setup
 	RLHB_TEST_STRICT=1 HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q
 
 docs: setup
-	@echo "The documents are Markdown under docs/; start with README.md."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 clean:
 	rm -rf $(VENV) web_ui/node_modules web_ui/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

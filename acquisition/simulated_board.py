@@ -29,6 +29,10 @@ class Subject(Protocol):
         """Go on at a sample."""
         ...
 
+    def dropped(self, first_sample: int, n_samples: int) -> NDArray[np.int64]:
+        """Samples of a stretch that never reach the host."""
+        ...
+
 
 class SimulatedSubjectBoard:
     """Real-time EEG of a simulated subject.
@@ -60,9 +64,14 @@ class SimulatedSubjectBoard:
         arrival = self._start_lsl_s + end / rate + delay_s
         await self.clock.sleep_until(arrival)
         samples = self._subject.generate(self._chunk)
-        chunk = BoardChunk(first_index=self._index, samples=samples, host_stamp_lsl_s=self._start_lsl_s + (end - 1) / rate + delay_s)
+        kept = np.setdiff1d(np.arange(self._index, end), self._subject.dropped(self._index, self._chunk), assume_unique=True)
+        chunks = []
+        for run in np.split(kept, np.flatnonzero(np.diff(kept) != 1) + 1):
+            if len(run):
+                stamp = self._start_lsl_s + run[-1] / rate + delay_s
+                chunks.append(BoardChunk(first_index=int(run[0]), samples=samples[run - self._index], host_stamp_lsl_s=float(stamp)))
         self._index = end
-        return BoardOutput(chunks=(chunk,))
+        return BoardOutput(chunks=tuple(chunks))
 
     def perceive(self, presentation: str, unit: UnitShown, onset_lsl_s: float) -> None:
         """Show a unit to the subject."""

@@ -4,9 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-
-class BusServerError(Exception):
-    """No Valkey for this machine; the message says what to do."""
+from rlhb.errors import BusServerError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from acquisition.board import BoardError
 from acquisition.brainflow_board import BrainFlowBoard, PacketCounter
 from acquisition.markers import MarkerError, MarkerUse, read_marker_map, use_of
 from acquisition.replay_board import ReplayBoard, parse_speed
+from acquisition.simulated_board import SimulatedSubjectBoard
+from acquisition.simulated_subject import Faults, SimulatedSubject, SubjectKey
 from hardware_profiles import HardwareProfile, load_profile
 from recordings.recording import RecordedEvent, Recording, Segment
 
@@ -65,6 +67,20 @@ def test_lost_packets_are_counted_also_when_the_counter_wraps(lost, modulus):
     counters, stamps = (truth % modulus).astype(float), truth / 250.0
     assert counter.advance(counters, stamps).tolist() == truth.tolist()
     assert counter.next_index == truth[-1] + 1
+
+
+async def test_what_the_simulated_subjects_wires_lose_is_missing_and_the_rest_is_where_it_was():
+    profile = load_profile("simulated_subject")
+    whole = SimulatedSubject(profile, SubjectKey({}), 1, 1)
+    lossy = SimulatedSubject(profile, SubjectKey({}), 1, 1, faults=Faults(loss_fraction=0.2, loss_burst_samples=3))
+    board = SimulatedSubjectBoard(profile, lossy)
+    await board.start(0)
+    chunks = [c for _ in range(12) for c in (await board.read()).chunks]
+    truth = whole.generate(chunks[-1].first_index + len(chunks[-1].samples))
+    given = sum(len(c.samples) for c in chunks)
+    assert 0.5 * len(truth) < given < len(truth)
+    for c in chunks:
+        assert c.samples.tobytes() == truth[c.first_index : c.first_index + len(c.samples)].tobytes()
 
 
 def recording(segments=((0, 0, 100),), events=((10, "a"), (50, "b"), (99, "a"))):

@@ -1,0 +1,22 @@
+"""Entry of the `rlhb` command: pin the threads, then load the rest, and turn every foreseen fault into one sentence."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; exit status 0, 1 (failure) or 2 (usage)."""
+    from rlhb.environment import EnvironmentMisfitError, check_rooms, pin_threads
+
+    try:
+        pin_threads()
+        check_rooms()
+    except EnvironmentMisfitError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from error
+    from rlhb.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The commands, one module for each group; only the one that is called is loaded, so that a process starts quickly."""
+
+from importlib import import_module
+
+import typer
+
+MODULES = {
+    "up": "service",
+    "serve": "service",
+    "acquire": "lab",
+    "replay": "lab",
+    "decode": "lab",
+    "fit": "decoding",
+    "evaluate": "decoding",
+    "relabel": "decoding",
+    "doctor": "inspection",
+    "profiles": "inspection",
+}
+
+
+def register(app: typer.Typer, arguments: list[str]) -> None:
+    """Add the command that the arguments name; all of them for help, or a name that is none."""
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    names = [MODULES[called]] if called in MODULES else list(dict.fromkeys(MODULES.values()))
+    for name in names:
+        import_module(f"rlhb.commands.{name}").register(app)
+    app.callback()(_together)
+
+
+def _together() -> None:
+    """Word-by-word neural rewards for language models, decoded from EEG while a person reads."""

@@ -1,0 +1,143 @@
+"""`rlhb up` and `rlhb serve`."""
+
+import asyncio
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hardware_profiles import load_profile
+from messaging.records import DecoderRef
+from messaging.settings import Settings
+from rlhb.cli import fail, log_to_stderr, settings
+from rlhb.demo import DemoSubject
+from rlhb.errors import CommandError
+from rlhb.options import DataDir
+
+SIMULATED = "simulated_subject"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(up)
+    app.command()(serve)
+
+
+def serve(
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,  # noqa: UP045 - Typer
+    port: Annotated[Optional[int], typer.Option(help="Port; 0 takes a free one.")] = None,  # noqa: UP045
+    data_dir: DataDir = None,
+) -> None:
+    """Run the session server."""
+    from server.errors import ServerError
+    from server.serving import serve as run_server
+
+    chosen = settings(host=host, port=port, data_dir=data_dir)
+    log_to_stderr(chosen.log_level)
+    try:
+        run_server(chosen)
+    except ServerError as error:
+        fail(str(error))
+
+
+def up(
+    profile: Annotated[Optional[str], typer.Option(help="Profile of the board; the simulated subject without one.")] = None,  # noqa: UP045
+    replay: Annotated[Optional[Path], typer.Option(help="Replay this recording instead of a board.")] = None,  # noqa: UP045
+    decoder: Annotated[Optional[str], typer.Option(help="Decoder of the registry, NAME or NAME@VERSION.")] = None,  # noqa: UP045
+    speed: Annotated[str, typer.Option(help="Speed of a replay: a number, or 'max'.")] = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Replay again and again.")] = False,
+    markers: Annotated[Optional[Path], typer.Option(help="Replay: TOML map of event descriptions.")] = None,  # noqa: UP045
+    data_dir: DataDir = None,
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,  # noqa: UP045
+    port: Annotated[Optional[int], typer.Option(help="Port of the server.")] = None,  # noqa: UP045
+    demo: Annotated[Optional[bool], typer.Option("--demo/--no-demo", help="Also play the subject (simulated subject only).")] = None,  # noqa: UP045
+    effect: Annotated[float, typer.Option(min=0, help="Size of the simulated subject's responses; 0 for none.")] = 1.0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Start everything on this machine and print the address."""
+    from rlhb.up import Up, UpPlan, check_port, lock_folder
+
+    chosen = settings(host=host, port=port, data_dir=data_dir)
+    if replay is not None and profile is not None:
+        raise CommandError("Give --profile or --replay, not both: a replay brings its own channels.")
+    simulated = replay is None and (profile is None or load_profile(profile).driver.kind == SIMULATED)
+    if demo and not simulated:
+        raise CommandError("--demo plays a subject that does not exist: it is for the simulated subject only. Leave it out for hardware and replays.")
+    with_demo = simulated if demo is None else demo
+    bound = check_port(chosen.host, chosen.port)
+    lock = lock_folder(chosen.data_dir)
+    with lock:
+        daemon, reference = _daemon(chosen, profile, replay, decoder, (speed, loop, markers))
+        plan_demo = _prepare_demo(chosen, reference, effect) if with_demo else None
+        if simulated:
+            daemon += ["--effect", str(effect), *_keys()]
+        plan = UpPlan(
+            data_dir=chosen.data_dir.resolve(),
+            host=chosen.host,
+            port=bound,
+            bus_url=chosen.bus_url,
+            daemon=daemon,
+            demo=plan_demo,
+            browser=browser and bool(_display()),
+            log_level=chosen.log_level,
+        )
+        asyncio.run(Up(plan).run())
+
+
+def _display() -> str | None:
+    return "macos" if sys.platform == "darwin" else os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+
+
+def _daemon(
+    chosen: Settings, profile: str | None, replay: Path | None, decoder: str | None, pace: tuple[str, bool, Path | None]
+) -> tuple[list[str], DecoderRef | None]:
+    """Check what the daemon will need, before anything is started; returns its command."""
+    from acquisition.markers import read_marker_map
+    from acquisition.replay_board import parse_speed
+    from decoders.registry import Registry
+    from recordings.recording import read_recording
+    from rlhb.decoder_choice import check_fit, resolve_decoder
+
+    registry = Registry(chosen.decoders_dir)
+    if replay is None:
+        found = load_profile(profile or SIMULATED)
+        reference = resolve_decoder(registry, decoder) if decoder else None
+        if reference is not None:
+            check_fit(registry.load(reference.name, reference.version), found.sampling_rate_hz, found.channel_names, f"profile {found.name}")
+        return ["acquire", "--profile", profile or SIMULATED], reference
+    speed, loop, markers = pace
+    parse_speed(speed)
+    recording = read_recording(replay)
+    if markers is not None:
+        read_marker_map(markers)
+    command = ["replay", str(replay.resolve()), "--speed", speed, "--run-id", uuid.uuid4().hex[:8]]
+    command += ["--loop"] if loop else []
+    command += ["--markers", str(markers.resolve())] if markers else []
+    if decoder is None:
+        return command, None
+    reference = resolve_decoder(registry, decoder, recording)
+    return [*command, "--decoder", f"{reference.name}@{reference.version}"], reference
+
+
+def _keys() -> list[str]:
+    from rlhb.items import item_file
+
+    return [part for name in ("first", "calibration_sentences") for part in ("--subject-key", str(item_file(name)))]
+
+
+def _prepare_demo(chosen: Settings, reference: DecoderRef | None, effect: float) -> tuple[DemoSubject, DecoderRef]:
+    """Calibrate the simulated subject, unless it was done at an earlier start."""
+    from rlhb.demo_calibration import demo_decoder
+
+    subject = DemoSubject(effect_scale=effect)
+    if reference is not None:
+        return subject, reference
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("preparing the simulated subject", total=1.0)
+        return subject, demo_decoder(chosen.data_dir, subject, lambda what, done: bars.update(task, description=what, completed=done))

@@ -1,0 +1,59 @@
+"""Item files on this machine: which words are wrong, for fitting and evaluation; never for the log."""
+
+import importlib.resources
+from pathlib import Path
+from typing import Any
+
+from rlhb.errors import ItemFileError
+from server.errors import BadRequest
+from server.items import ItemLine, read_items, units_of
+
+RIGHT = "unit/right"
+WRONG = "unit/wrong"
+
+
+def item_file(name_or_path: str | Path) -> Path:
+    """Find a shipped item set by name, or a file.
+
+    Raises
+    ------
+    ItemFileError
+        There is neither.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    folder = Path(str(importlib.resources.files("server"))) / "item_sets"
+    shipped = folder / f"{name_or_path}.jsonl"
+    if not shipped.is_file():
+        names = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))
+        raise ItemFileError(f"There is no item file {name_or_path}. Give a path, or one of the shipped sets: {names}.")
+    return shipped
+
+
+def items_of(path: Path) -> list[ItemLine]:
+    """Read an item file.
+
+    Raises
+    ------
+    ItemFileError
+        A line is wrong; the message names it.
+    """
+    try:
+        return read_items(path.read_bytes())
+    except BadRequest as error:
+        raise ItemFileError(f"{path}: {error}") from error
+
+
+def response_rows(path: Path) -> list[dict[str, Any]]:
+    """Return what a session plan needs of each response, in the order of the file."""
+    return [
+        {"item_set": path.stem, "item_id": item.item_id, "prompt": item.prompt, "response_id": r.response_id, "text": r.text}
+        for item in items_of(path)
+        for r in item.responses
+    ]
+
+
+def marks_of(path: Path) -> dict[tuple[str, int], str]:
+    """Return `RIGHT` or `WRONG` for each (response_id, unit index)."""
+    return {(r.response_id, k): WRONG if k in r.wrong else RIGHT for item in items_of(path) for r in item.responses for k in range(len(units_of(r.text)))}
