@@ -1,0 +1,178 @@
+"""From recordings with known truth to a decoder with its calibration, its verdict and its report."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from decoders.calibration import fit_calibration
+from decoders.content import content_sha256, parameter_arrays
+from decoders.crossvalidation import HeldOut, fitted, held_out_scores, nested, simplest_best
+from decoders.fitted import Calibration, FittedDecoder
+from decoders.gate import RELEASE_LINES, GateVerdict, Line, judge
+from decoders.lda import ShrinkageLDA
+from decoders.metrics import area_under_curve, auc_interval
+from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named
+from decoders.report import validity_report
+from decoders.sessions import TrainingSession, check_signal
+from decoders.spec import DecoderSpec, FitError
+from decoders.trials import FilteredSessions, Trials, check_enough
+from messaging.identity import digest
+from messaging.rewards import DecoderStatement
+from messaging.words import Signal
+
+MIN_TRIALS_PER_CLASS = 20
+"""Five blocks with four of the rarer class each; below that neither covariance nor calibration can be held out."""
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and the finished fraction of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """What to fit, beside the recordings."""
+
+    name: str
+    """Name of the decoder in the registry."""
+    pipeline: str = "lda"
+    spec: DecoderSpec | None = None
+    """Given: no settings are tried but these."""
+    signal: Signal = Signal.ERROR
+    task: str = "replay"
+    """What a stream's task must be for this decoder."""
+    soa_ms: float | None = None
+    needed: tuple[str, ...] | None = None
+    """Lines of the gate that must pass; None: the release lines, and J where the task is ``phrase_verdict``."""
+    seed: int = 0
+
+
+def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, progress: Progress | None = None) -> FittedDecoder:
+    """Fit, calibrate and judge a decoder.
+
+    Parameters
+    ----------
+    sessions : sequence of TrainingSession
+        Recordings of one rate; blocks are numbered per recording.
+    settings : FitSettings
+    progress : callable, optional
+
+    Returns
+    -------
+    FittedDecoder
+        Its statement has version 0 until the registry gives it one.
+
+    Raises
+    ------
+    FitError
+        Too few trials, one class, no clean window, copied channels, impossible amplitudes, recordings that do not fit together,
+        or a pipeline that cannot run on a stream. The message names the cause, the limit and the remedy.
+    """
+    started, tell = time.perf_counter(), progress or (lambda _what, _fraction: None)
+    pipeline = pipeline_named(settings.spec.pipeline if settings.spec else settings.pipeline)
+    if not pipeline.online:
+        raise FitError(f"Pipeline '{pipeline.name}' can be evaluated, but no decoder of it runs on a stream; fit 'lda'.")
+    specs = settings_to_try(sessions, pipeline, settings)
+    tell("filtering the recordings", 0.05)
+    store = FilteredSessions(sessions)
+    candidates = [store.trials(spec) for spec in specs]
+    common = common_trials(candidates)
+    tell("cross-validating over blocks", 0.3)
+    make = classifier_of(pipeline, specs[0])
+    held_out = nested(common, make, lambda fraction: tell("cross-validating over blocks", 0.3 + 0.5 * fraction))
+    scores = [held_out_scores(trials, trials.block, make) for trials in common]
+    cv_aucs = [area_under_curve(s, common[0].positive) for s in scores]
+    pick = simplest_best(cv_aucs)
+    tell("calibrating and judging", 0.85)
+    calibration = fit_calibration(scores[pick], common[pick].positive, common[pick].block, held_out.llr, seed=settings.seed)
+    verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed)
+    decoder = _assembled(sessions, settings, specs[pick], candidates[pick], calibration, verdict, held_out, common[0])
+    report = validity_report(specs, cv_aucs, pick, candidates[pick], common[0], held_out, decoder, time.perf_counter() - started)
+    tell("fitted", 1.0)
+    return replace(decoder, report=report)
+
+
+def settings_to_try(sessions: Sequence[TrainingSession], pipeline: Pipeline, settings: FitSettings) -> tuple[DecoderSpec, ...]:
+    """Specs of a pipeline for recordings that must fit together; also refuses recordings of unusable signal.
+
+    Raises
+    ------
+    FitError
+        No recording, different rates, no common channels, copied channels or impossible amplitudes.
+    """
+    if not sessions:
+        raise FitError("No recording was given; give at least one.")
+    rates = sorted({session.sampling_rate_hz for session in sessions})
+    if len(rates) > 1:
+        raise FitError(f"The recordings have different rates ({', '.join(f'{rate:g} Hz' for rate in rates)}); give recordings of one rate.")
+    common = [name for name in sessions[0].channel_names if all(name in session.channel_names for session in sessions)]
+    if not common:
+        raise FitError("The recordings have no channel name in common; give recordings of one montage.")
+    specs = (settings.spec,) if settings.spec else candidate_specs(pipeline, settings.signal, settings.task, settings.soa_ms, rates[0], common)
+    missing = [name for name in specs[0].preprocessing.channel_names if name not in common]
+    if missing:
+        raise FitError(f"The settings ask for channels {', '.join(missing)}, which not all recordings have.")
+    for session in sessions:
+        check_signal(session, specs[0].preprocessing.channel_names)
+    return specs
+
+
+def common_trials(candidates: Sequence[Trials], minimum: int = MIN_TRIALS_PER_CLASS) -> list[Trials]:
+    """Keep the trials that are clean under all settings, so that settings are compared on the same ones.
+
+    Raises
+    ------
+    FitError
+        Too few are left.
+    """
+    kept = np.logical_and.reduce([trials.kept for trials in candidates])
+    worst = min(candidates, key=lambda trials: int(trials.kept.sum()))
+    check_enough(replace(worst, kept=kept), minimum, "for fitting")
+    return [trials.subset(kept) for trials in candidates]
+
+
+def classifier_of(pipeline: Pipeline, spec: DecoderSpec) -> Callable[[], Classifier]:
+    """Maker of unfitted classifiers for the spec's channels."""
+    return lambda: pipeline.classifier(len(spec.preprocessing.channel_names))
+
+
+def _needed(settings: FitSettings, spec: DecoderSpec) -> tuple[str, ...]:
+    if settings.needed is not None:
+        return settings.needed
+    return (*RELEASE_LINES, Line.DETECTION_J) if spec.task == "phrase_verdict" else RELEASE_LINES
+
+
+def _assembled(
+    sessions: Sequence[TrainingSession],
+    settings: FitSettings,
+    spec: DecoderSpec,
+    trials: Trials,
+    calibration: Calibration,
+    verdict: GateVerdict,
+    held_out: HeldOut,
+    common: Trials,
+) -> FittedDecoder:
+    classifier = fitted(trials, trials.kept, ShrinkageLDA)
+    assert isinstance(classifier, ShrinkageLDA)
+    weights, bias = classifier.coef_[0], float(classifier.intercept_[0])
+    trained_on = training_identities(sessions)
+    content = content_sha256(spec, parameter_arrays(weights, bias, calibration))
+    statement = DecoderStatement(
+        name=settings.name,
+        version=0,
+        sha256=content,
+        task=spec.task,
+        soa_ms=spec.soa_ms,
+        calibration_id=digest("calibration", content, *trained_on),
+        auc=area_under_curve(held_out.llr, common.positive),
+        auc_ci95=auc_interval(held_out.llr, common.positive),
+        trained_on=trained_on,
+    )
+    return FittedDecoder(spec, weights, bias, calibration, verdict.lines, verdict.released, statement)
+
+
+def training_identities(sessions: Sequence[TrainingSession]) -> tuple[str, ...]:
+    """Content hashes of the recordings, then their ids: a live recording's hash is known only when it has ended."""
+    hashes = [session.sha256 for session in sessions if session.sha256]
+    ids = [session.recording_id for session in sessions if session.recording_id]
+    return tuple(dict.fromkeys([*hashes, *ids]))

@@ -1,0 +1,223 @@
+"""Following one recording: lease, records from the bus or the file, decoding, rewards until committed, checkpoints."""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from decoders.online import OnlineDecoder
+from decoders.spec import DecoderError
+from decoders.worker.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from decoders.worker.outbox import Outbox
+from decoders.worker.plan import WorkerPlan
+from messaging.bus import ActiveRecording, Bus, BusError
+from messaging.records import End, LogOrder, Record, decode_record
+from messaging.rewards import Fenced, Refusal, Reward, RewardAck, RewardsDown, WorkerHello, WorkerWelcome
+from messaging.websocket import ReconnectingSocket
+from recordings.log import LogReader
+
+log = logging.getLogger(__name__)
+
+LEASE_MS = 3000
+BLOCK_MS = 500
+RETRY_S = 0.2
+CHECKPOINT_EVERY_S = 5.0
+BACKFILL_RECORDS = 256
+
+
+class LeaseLost(Exception):  # noqa: N818 - an expected turn, not a fault
+    """Another worker owns the recording now."""
+
+
+class Following:
+    """Owns one recording from its lease to its end.
+
+    Parameters
+    ----------
+    plan : WorkerPlan
+    recording : ActiveRecording
+    """
+
+    def __init__(self, plan: WorkerPlan, recording: ActiveRecording) -> None:
+        self._plan, self._recording = plan, recording
+        self._bus = Bus(plan.bus_url)
+        self._decoder = OnlineDecoder(plan.load_decoder)
+        self._order = LogOrder()
+        self._outbox = Outbox(recording.recording_id)
+        self._epoch = 0
+        url = plan.server_url.replace("http", "ws", 1).rstrip("/") + "/ws/v1/rewards"
+        self._socket = ReconnectingSocket(url, plan.token, self._open, self._message)
+        self._checkpoint_file = checkpoint_path(plan.data_dir, recording.recording_id)
+        self._waiting_checkpoint: tuple[int, Checkpoint] | None = None
+        self._checkpointed_s = time.monotonic()
+        self._acknowledged = asyncio.Event()
+        self._ended = False
+        self._told_progress = -1
+
+    async def run(self) -> None:
+        """Follow until the end is committed, or another worker took over."""
+        try:
+            if not await self._take_lease():
+                await asyncio.sleep(LEASE_MS / 1e3 / 6)
+                return
+            self._restore()
+            tasks = [asyncio.create_task(c) for c in (self._socket.run(), self._keep_lease(), self._consume())]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            if self._ended:
+                await self._bus.forget(self._recording.recording_id)
+                self._checkpoint_file.unlink(missing_ok=True)
+                log.info("Recording %s is decoded and committed to its end.", self._recording.recording_id)
+            await self._bus.drop_lease(self._recording.recording_id, self._plan.worker_id)
+        except LeaseLost:
+            log.warning("Recording %s is followed by another worker now.", self._recording.recording_id)
+        finally:
+            await self._bus.close()
+
+    # ------------------------------------------------------------ lease
+
+    async def _take_lease(self) -> bool:
+        found = load_checkpoint(self._checkpoint_file)
+        epoch = await self._bus.take_lease(self._recording.recording_id, self._plan.worker_id, found.epoch if found else 0, LEASE_MS)
+        self._epoch = epoch or 0
+        return epoch is not None
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_MS / 1e3 / 3)
+            try:
+                if not await self._bus.renew_lease(self._recording.recording_id, self._plan.worker_id, LEASE_MS):
+                    await self._retake_lease(self._epoch)
+            except BusError as error:
+                log.debug("%s", error)
+
+    async def _retake_lease(self, at_least: int) -> None:
+        """The lease is gone: expired while we were stopped, or the bus lost it. Whoever comes first has it."""
+        epoch = await self._bus.take_lease(self._recording.recording_id, self._plan.worker_id, at_least, LEASE_MS)
+        if epoch is None:
+            raise LeaseLost
+        self._epoch = epoch
+
+    # ------------------------------------------------------------ records in
+
+    def _restore(self) -> None:
+        found = load_checkpoint(self._checkpoint_file)
+        if found is None:
+            return
+        try:
+            self._decoder.restore(found.values, found.arrays)
+        except DecoderError as error:
+            log.warning("The checkpoint of recording %s cannot be used (%s). It is decoded again from its start.", self._recording.recording_id, error)
+            self._decoder = OnlineDecoder(self._plan.load_decoder)
+            return
+        self._order = LogOrder(found.ordinal)
+        self._outbox.put([], found.ordinal, self._epoch)
+        log.info("Recording %s goes on after record %d.", self._recording.recording_id, found.ordinal)
+
+    async def _consume(self) -> None:
+        while not self._ended:
+            try:
+                rows = await self._bus.read(self._recording.recording_id, self._order.last, BLOCK_MS)
+            except BusError:
+                await asyncio.sleep(RETRY_S)
+                continue
+            if rows and rows[0][0] > self._order.last + 1:
+                await self._backfill(before=rows[0][0])
+            await self._feed([decode_record(raw) for _, raw in rows], late=False)
+        while not self._outbox.is_empty:
+            self._acknowledged.clear()
+            await self._acknowledged.wait()
+        await self._tell_progress()
+
+    async def _backfill(self, before: int) -> None:
+        """Decode from the recording what the bus no longer has: same kernel, marked late."""
+        log.info("Recording %s: records %d to %d are read from the file.", self._recording.recording_id, self._order.last + 1, before - 1)
+        with LogReader(Path(self._recording.path), after_ordinal=self._order.last) as reader:
+            while self._order.last + 1 < before:
+                records = [r for r in reader.read_new(BACKFILL_RECORDS) if r.ordinal < before]
+                if not records:
+                    break
+                await self._feed(records, late=True)
+                await asyncio.sleep(0)
+
+    async def _feed(self, records: list[Record], late: bool) -> None:
+        self._decoder.late = late
+        rewards: list[Reward] = []
+        for record in records:
+            if self._order.take(record):
+                rewards += self._decoder.receive(record)
+                self._ended = isinstance(record, End)
+        if records:
+            for batch in self._outbox.put(rewards, self._order.last, self._epoch):
+                await self._socket.send(batch.model_dump_json())
+            await self._maybe_checkpoint()
+            await self._tell_progress()
+
+    # ------------------------------------------------------------ rewards out
+
+    async def _open(self, socket: ReconnectingSocket) -> None:
+        hello = WorkerHello(
+            worker_id=self._plan.worker_id,
+            recording_id=self._recording.recording_id,
+            session_id=self._recording.session_id,
+            decoders=self._decoder.statements,
+        )
+        await socket.send(hello.model_dump_json())
+
+    async def _message(self, raw: str | bytes) -> None:
+        try:
+            message = RewardsDown.validate_json(raw)
+        except ValidationError:
+            log.error("The server sent a message this worker does not know; check that both are of one version.")
+            return
+        match message:
+            case WorkerWelcome():
+                await self._welcome(message.epoch)
+            case RewardAck():
+                self._outbox.acknowledge(message.batch)
+                self._acknowledged.set()
+                await self._maybe_checkpoint()
+                await self._tell_progress()
+            case Fenced():
+                raise LeaseLost
+            case Refusal():
+                log.error("The server refused: %s %s", message.reason, message.remedy)
+            case _:
+                pass
+
+    async def _welcome(self, seen_epoch: int) -> None:
+        """Go above every epoch that the server has seen, but only as the owner of the lease; then send what is not committed."""
+        if seen_epoch >= self._epoch:
+            if not await self._bus.renew_lease(self._recording.recording_id, self._plan.worker_id, LEASE_MS):
+                await self._retake_lease(seen_epoch)
+            self._epoch = max(self._epoch, seen_epoch + 1)
+        for batch in self._outbox.unacknowledged(self._epoch):
+            await self._socket.send(batch.model_dump_json())
+
+    async def _tell_progress(self) -> None:
+        progress = self._outbox.progress
+        if progress != self._told_progress:
+            try:
+                await self._bus.set_progress(self._recording.recording_id, progress)
+                self._told_progress = progress
+            except BusError as error:
+                log.debug("%s", error)
+
+    async def _maybe_checkpoint(self) -> None:
+        """Every few seconds take the state, and write it once everything before it is committed."""
+        if self._waiting_checkpoint is not None and self._outbox.committed_through(self._waiting_checkpoint[0]):
+            _, checkpoint = self._waiting_checkpoint
+            self._waiting_checkpoint = None
+            await asyncio.to_thread(save_checkpoint, self._checkpoint_file, checkpoint)
+        elif self._waiting_checkpoint is None and time.monotonic() - self._checkpointed_s > CHECKPOINT_EVERY_S:
+            self._checkpointed_s = time.monotonic()
+            values, arrays = self._decoder.state()
+            self._waiting_checkpoint = (self._outbox.number, Checkpoint(self._order.last, self._epoch, values, arrays))

@@ -1,0 +1,62 @@
+"""Rewards that the server has not committed yet, in numbered batches."""
+
+from collections import OrderedDict
+
+from messaging.rewards import Reward, RewardBatch
+
+LARGEST_BATCH = 500
+
+
+class Outbox:
+    """Keeps batches until they are acknowledged, and knows up to which record everything is committed.
+
+    Parameters
+    ----------
+    recording_id : str
+    """
+
+    def __init__(self, recording_id: str) -> None:
+        self._recording_id = recording_id
+        self._batches: OrderedDict[int, tuple[int, tuple[Reward, ...]]] = OrderedDict()
+        self._number = 0
+        self._taken = 0
+
+    def put(self, rewards: list[Reward], ordinal: int, epoch: int) -> list[RewardBatch]:
+        """Take the rewards of the records up to `ordinal`; returns the new batches to be sent."""
+        new = []
+        for k in range(0, len(rewards), LARGEST_BATCH):
+            self._number += 1
+            self._batches[self._number] = (self._taken, tuple(rewards[k : k + LARGEST_BATCH]))
+            new.append(self._batch(self._number, epoch))
+        self._taken = ordinal
+        return new
+
+    def _batch(self, number: int, epoch: int) -> RewardBatch:
+        return RewardBatch(batch=number, epoch=epoch, recording_id=self._recording_id, items=self._batches[number][1])
+
+    def acknowledge(self, number: int) -> None:
+        """Forget a batch that is committed."""
+        self._batches.pop(number, None)
+
+    def unacknowledged(self, epoch: int) -> list[RewardBatch]:
+        """Return everything to be sent again after a reconnection, in order."""
+        return [self._batch(number, epoch) for number in self._batches]
+
+    @property
+    def number(self) -> int:
+        """Number of the newest batch."""
+        return self._number
+
+    def committed_through(self, number: int) -> bool:
+        """Whether every batch up to this number is acknowledged."""
+        return not self._batches or next(iter(self._batches)) > number
+
+    @property
+    def progress(self) -> int:
+        """Ordinal up to which all rewards are committed."""
+        return next(iter(self._batches.values()))[0] if self._batches else self._taken
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is committed."""
+        return not self._batches
