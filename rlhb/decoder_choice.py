@@ -1,8 +1,7 @@
 """Choosing a decoder of the registry and checking that it fits, before anything is started."""
 
-from decoders.registry import Registry
-
 from decoders.fitted import FittedDecoder
+from decoders.registry import Registry
 from decoders.spec import MismatchError
 from messaging.records import DecoderRef
 from recordings.recording import Recording
