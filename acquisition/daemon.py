@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 WORKER_LEAD_RECORDS = 400
 """How far a replay faster than 1x may run ahead of the worker; the bus keeps far more."""
 REOPEN_S = 0.5
+WAIT_S = 0.02
+TELL_AFTER = 250
+"""Turns of waiting for the worker, five seconds, after which the operator is told."""
 
 
 @dataclass(slots=True)
@@ -157,7 +160,7 @@ class Daemon:
         """Faster than 1x: wait while the worker is behind."""
         if self._board.clock.kind is not ClockKind.VIRTUAL or self._recorder is None or not self._plan.wait_for_worker:
             return
-        waited = False
+        waited = 0
         recording_id = self._recorder.header.recording_id
         while True:
             try:
@@ -166,8 +169,12 @@ class Daemon:
                 behind = WORKER_LEAD_RECORDS + 1
             if behind <= WORKER_LEAD_RECORDS:
                 break
-            waited = True
-            await asyncio.sleep(0.02)
+            waited += 1
+            if waited == TELL_AFTER:
+                self._set(self._state, "The replay waits for the decoder worker: start one with `rlhb decode`, or replay with --no-wait-for-worker.")
+            await asyncio.sleep(WAIT_S)
+        if waited >= TELL_AFTER:
+            self._set(self._state, f"{self._board.profile.title}: streaming again.")
         if waited and isinstance(self._board, ReplayBoard):
             self._board.skip_to_now()
 

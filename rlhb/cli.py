@@ -37,7 +37,7 @@ def settings(**given: Any) -> Settings:
 def log_to_stderr(level: str) -> None:
     """Lines of a process: level and sentence; the supervisor adds time and name."""
     logging.basicConfig(level=level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr, force=True)
-    for noisy in ("websockets", "asyncio", "numba", "matplotlib"):
+    for noisy in ("websockets", "asyncio", "numba", "matplotlib", "alembic", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

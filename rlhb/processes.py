@@ -15,6 +15,8 @@ LONGEST_WAIT_S = 5.0
 STEADY_S = 20.0
 """Up for this long, a process counts as steady and its back-off begins anew."""
 STOP_S = 8.0
+NOISE = ("Memory overcommit must be enabled", "scheduling shutdown", "ready to exit, bye bye")
+"""Lines of the bus that tell an operator nothing: it saves nothing to disk, and it is ended on purpose."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -111,7 +113,9 @@ class Supervisor:
                 continue
             if not line:
                 return
-            self._say(child.name, line.decode("utf-8", "replace").rstrip())
+            text = line.decode("utf-8", "replace").rstrip()
+            if text and not any(noise in text for noise in NOISE):
+                self._say(child.name, text)
 
     async def stop(self, order: list[str] | None = None) -> None:
         """Stop all children: politely, in order, then for good."""

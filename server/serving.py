@@ -29,15 +29,19 @@ class WithoutQuery(logging.Filter):
 
 
 def log_config(level: str) -> dict[str, Any]:
-    """Describe the logging of the server process: to stderr, without query strings."""
+    """Describe the logging of the server process: to stderr, without query strings.
+
+    A line for every connection that opens is for whoever looks for a fault (``debug``), not for an operator.
+    """
+    chatty = level.upper() if level == "debug" else "WARNING"
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"without_query": {"()": "server.serving.WithoutQuery"}},
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "formatters": {"line": {"format": "%(levelname)s %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_query"]}},
         "loggers": {
-            "uvicorn": {"handlers": ["stderr"], "level": level.upper(), "propagate": False},
+            "uvicorn": {"handlers": ["stderr"], "level": chatty, "propagate": False},
             "server": {"handlers": ["stderr"], "level": level.upper(), "propagate": False},
         },
     }
