@@ -19,6 +19,7 @@ from messaging.bus import Bus, BusError
 from messaging.clocks import RealClock
 from messaging.identity import event_id
 from messaging.lab import LabAlarm, LabEvent, LabHello, LabQuality, LabStatus, SessionPlan, StartRecording, StopRecording
+from messaging.tasks import side_by_side
 from messaging.words import ClockKind, EventType
 from recordings.errors import RecordingError
 from recordings.log import LogReader
@@ -84,17 +85,10 @@ class Daemon:
                 await self._publish_ended(ended)
                 return
             self._open_recorder(own, 0)
-        tasks = [asyncio.create_task(coroutine) for coroutine in (self._link.run(), self._report(), self._sync())]
-        board = asyncio.create_task(self._stream())
         try:
-            done, _ = await asyncio.wait([board, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except RecordingError as error:
-            await self._alarm("recording_failed", str(error))
-            raise
+            await side_by_side(self._stream(), self._link.run(), self._report(), self._sync())
         finally:
-            await self._shut([board, *tasks])
+            await self._shut()
 
     async def _publish_ended(self, ended: EndedRecording) -> None:
         """Killed between the end of the recording and its publication: only that is left to do."""
@@ -103,10 +97,7 @@ class Daemon:
         await publisher.run()
         await self._bus.close()
 
-    async def _shut(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _shut(self) -> None:
         await self._board.stop()
         if self._recorder is not None:
             self._recorder.close()
@@ -133,7 +124,11 @@ class Daemon:
                 continue
             if self._state == "stalled":
                 self._set("recording" if self._recorder else "streaming", f"{self._board.profile.title}: streaming again.")
-            self._take(output)
+            try:
+                self._take(output)
+            except RecordingError as error:
+                await self._alarm("recording_failed", str(error))
+                raise
             await self._show(output.chunks)
             await self._await_worker()
         await self._end_of_replay()

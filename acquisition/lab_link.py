@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from messaging.clocks import ClockOffset
 from messaging.lab import ClockPing, ClockPong, LabAck, LabAlarm, LabDown, LabEvent, LabEvents, LabHello, LabQuality, LabStatus, StartRecording, StopRecording
 from messaging.records import Chunk, ClockFit, encode_record
+from messaging.tasks import side_by_side
 from messaging.websocket import ReconnectingSocket
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,7 @@ class LabLink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._socket.run())
-            tasks.create_task(self._ping())
+        await side_by_side(self._socket.run(), self._ping())
 
     async def _open(self, socket: ReconnectingSocket) -> None:
         self._offset.reset()

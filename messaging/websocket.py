@@ -1,7 +1,6 @@
 """A websocket client that opens outward, says hello, and comes back by itself."""
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -129,12 +128,3 @@ class ReconnectingSocket:
     def _check_refusal(self, code: int | None, reason: str | None) -> None:
         if code in (4401, 4403):
             raise Refused(f"The server at {self.url} refused the connection: {reason or code}. Check RLHB_TOKEN.")
-
-
-async def cancel(task: "asyncio.Task[None] | None") -> None:
-    """Cancel a task and wait until it is gone."""
-    if task is None:
-        return
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -14,6 +14,7 @@ from messaging.lab import ClockPing, ClockPong
 from messaging.pages import Onsets, OnsetsAck, Pause, Ready, Resume, SessionOver, ShownUnit, SubjectDown, SubjectHello, SubjectWelcome, Trial
 from messaging.records import ClockFit
 from messaging.rewards import Refusal
+from messaging.tasks import side_by_side
 from messaging.websocket import ReconnectingSocket, Refused
 
 log = logging.getLogger(__name__)
@@ -51,15 +52,7 @@ class HeadlessPage:
         Refused
             The server refused the token or the session.
         """
-        tasks = [asyncio.create_task(c) for c in (self._socket.run(), self._play(), self._ping(), self._over.wait())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await side_by_side(self._socket.run(), self._play(), self._ping(), self._over.wait())
 
     async def _open(self, socket: ReconnectingSocket) -> None:
         self._offset.reset()

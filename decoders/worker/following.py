@@ -15,6 +15,7 @@ from decoders.worker.plan import WorkerPlan
 from messaging.bus import ActiveRecording, Bus, BusError
 from messaging.records import End, LogOrder, Record, decode_record
 from messaging.rewards import Fenced, Refusal, Reward, RewardAck, RewardsDown, WorkerHello, WorkerWelcome
+from messaging.tasks import side_by_side
 from messaging.websocket import ReconnectingSocket
 from recordings.log import LogReader
 
@@ -63,15 +64,7 @@ class Following:
                 await asyncio.sleep(LEASE_MS / 1e3 / 6)
                 return
             self._restore()
-            tasks = [asyncio.create_task(c) for c in (self._socket.run(), self._keep_lease(), self._consume())]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await side_by_side(self._socket.run(), self._keep_lease(), self._consume())
             if self._ended:
                 await self._bus.forget(self._recording.recording_id)
                 self._checkpoint_file.unlink(missing_ok=True)

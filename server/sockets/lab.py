@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 from messaging.lab import ClockPing, LabAck, LabAlarm, LabEvents, LabHello, LabQuality, LabStatus, LabUp, LabWelcome, StartRecording, StopRecording
 from messaging.pages import OperatorAlarm, OperatorQuality
 from messaging.rewards import Refusal
+from messaging.tasks import side_by_side
 from server import clock
 from server.access import Caller, Scope
 from server.labels.query import read_head
@@ -17,7 +18,7 @@ from server.service import Service
 from server.sessions import outbox
 from server.sessions.states import LIVE, OVER, RecordingState
 from server.sessions.store import enter_self_run, move, plan_of, session_row, set_recording
-from server.sockets.opening import messages_of, pong, serve_socket, side_by_side
+from server.sockets.opening import messages_of, pong, serve_socket
 from server.switchboard import REPLACED, LabLink, Outlet
 from server.tables import sessions
 from server.wakeup import rung

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -112,19 +112,6 @@ async def messages_of(websocket: WebSocket) -> AsyncIterator[str | bytes]:
             return
         text = message.get("text")
         yield text if text is not None else message["bytes"]
-
-
-async def side_by_side(reading: Coroutine[Any, Any, None], telling: Coroutine[Any, Any, None]) -> None:
-    """Read a websocket while something else is told on it, until one of the two ends; what fails in either ends both."""
-    tasks = {asyncio.create_task(reading), asyncio.create_task(telling)}
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 def text_of(message: str | bytes) -> str:

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from messaging.pages import OperatorAlarm, OperatorCommand, OperatorHello, OperatorState, OperatorUp, ShownTrial, Trial
 from messaging.records import UnitShown
+from messaging.tasks import side_by_side
 from server import clock
 from server.access import Caller, Scope
 from server.errors import Problem
@@ -18,7 +19,7 @@ from server.service import Service
 from server.sessions.commands import command_session
 from server.sessions.presenting import count_trials
 from server.sessions.store import session_row
-from server.sockets.opening import messages_of, serve_socket, side_by_side, text_of
+from server.sockets.opening import messages_of, serve_socket, text_of
 from server.switchboard import Outlet, Watcher
 from server.tables import current_decoders, responses, trials
 from server.wakeup import rung

@@ -25,6 +25,7 @@ from messaging.pages import (
 )
 from messaging.records import ClockFit
 from messaging.rewards import Refusal
+from messaging.tasks import side_by_side
 from server import clock
 from server.access import Caller, Scope
 from server.errors import Conflict
@@ -33,7 +34,7 @@ from server.sessions.commands import apply_command, command_session
 from server.sessions.presenting import begin_next_trial, break_off, count_trials, running_trial, take_answer, take_onsets
 from server.sessions.states import LIVE, OVER, RecordingState, SessionState
 from server.sessions.store import session_row
-from server.sockets.opening import messages_of, pong, serve_socket, side_by_side, text_of
+from server.sockets.opening import messages_of, pong, serve_socket, text_of
 from server.switchboard import REPLACED, Outlet, SubjectPage, Switchboard
 from server.wakeup import rung
 
