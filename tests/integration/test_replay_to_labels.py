@@ -104,3 +104,16 @@ def test_kill_9_in_the_middle_of_a_replay_loses_and_doubles_nothing(name, fitted
         assert any(name in line and "killed by signal 9" in line for line in up.log)
     finally:
         up.stop()
+
+
+def test_several_processes_killed_at_once_again_and_again(fitted, sub01, offline, tmp_path):
+    (tmp_path / "decoders").symlink_to(fitted / "decoders")
+    up = RunningUp(["--replay", str(sub01), "--decoder", "errp2", "--speed", "20"], tmp_path)
+    try:
+        for enough, names in ((25, ("bus", "worker")), (70, ("daemon", "server")), (115, ("worker", "server", "bus"))):
+            assert len(up.labels_when(enough)) < len(offline), "the replay was over before the kill"
+            for name in names:
+                up.kill(name)
+        check_labels(up.labels_when(len(offline)), sub01, offline)
+    finally:
+        up.stop()

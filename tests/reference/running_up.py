@@ -54,16 +54,25 @@ class RunningUp:
         """Processes by their name in the log."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            line = " ".join(child.cmdline())
+            try:
+                line = " ".join(child.cmdline())
+            except psutil.Error:
+                continue  # it ended just now
             for name, words in WORDS.items():
                 if any(f" {w} " in f" {line} " or (w == "valkey" and "valkey" in line) for w in ([words] if isinstance(words, str) else words)):
                     found[name] = child
         return found
 
     def kill(self, name: str) -> None:
-        """Kill -9 one of the processes."""
-        child = self.children()[name]
-        child.send_signal(signal.SIGKILL)
+        """Kill -9 one of the processes; one that is being started again is waited for."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            child = self.children().get(name)
+            if child is not None:
+                child.send_signal(signal.SIGKILL)
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"there is no {name} to kill:\n" + "\n".join(self.log[-30:]))
 
     def labels(self, **filters: Any) -> list[dict[str, Any]]:
         """Pull the whole label log, page by page."""
