@@ -84,7 +84,7 @@ class Daemon:
             if ended is not None:
                 await self._publish_ended(ended)
                 return
-            self._open_recorder(own, 0)
+            self._open_recorder(own)
         try:
             await side_by_side(self._stream(), self._link.run(), self._report(), self._sync())
         finally:
@@ -204,9 +204,9 @@ class Daemon:
 
     # ------------------------------------------------------------ sessions
 
-    def _open_recorder(self, session: SessionPlan, board_index: int) -> None:
+    def _open_recorder(self, session: SessionPlan) -> None:
         folder = self._plan.data_dir / "recordings"
-        self._recorder = Recorder(folder, session, self._board, board_index, self._plan.replayed_sha256, self._plan.kernel_set)
+        self._recorder = Recorder(folder, session, self._board, self._plan.replayed_sha256, self._plan.kernel_set)
         self._publisher = Publisher(self._bus, self._recorder)
         self._publishing.append(asyncio.create_task(self._publisher.run()))
         self._hand_over()
@@ -227,7 +227,7 @@ class Daemon:
                 return
             await self._stop_recording("another session was started")
         try:
-            self._open_recorder(session, self._board_index)
+            self._open_recorder(session)
         except (RecordingError, BoardError) as error:
             await self._alarm("recording_refused", str(error))
             return
@@ -256,6 +256,8 @@ class Daemon:
         for event in events:
             if event.session_id != recorder.plan.session_id:
                 continue
+            if event.time is not None and not recorder.can_place:
+                continue  # not acknowledged: it comes again
             placed = recorder.event(event, self._link.server_to_host())
             recorded.append(event.event_id)
             if placed is not None and placed.unit is not None and placed.presentation is not None and placed.onset is not None:

@@ -13,7 +13,7 @@ from messaging.clocks import VirtualClock
 from messaging.identity import event_id
 from messaging.lab import LabEvent, SessionPlan
 from messaging.records import ClockFit, Event, Header, Record
-from messaging.words import ClockKind, EventType
+from messaging.words import ClockKind, EventType, Source
 from recordings.writer import LogWriter
 
 SOFTWARE = ("rlhb", "brainflow", "pylsl", "numpy")
@@ -56,8 +56,6 @@ class Recorder:
         Where recordings lie; the file is ``{recording_id}.xdf``.
     plan : SessionPlan
     board : Board
-    board_index : int
-        Number that the board gives its next sample.
     replayed_sha256 : str or None
         Content hash of a replayed recording.
     kernel_set : str
@@ -69,7 +67,7 @@ class Recorder:
         A file of that name belongs to another session or another board.
     """
 
-    def __init__(self, folder: Path, plan: SessionPlan, board: Board, board_index: int, replayed_sha256: str | None = None, kernel_set: str = "") -> None:
+    def __init__(self, folder: Path, plan: SessionPlan, board: Board, replayed_sha256: str | None = None, kernel_set: str = "") -> None:
         self.path = folder / f"{plan.recording_id}.xdf"
         self.plan = plan
         self.offsets: deque[tuple[int, int]] = deque()
@@ -87,11 +85,8 @@ class Recorder:
             self._writer = LogWriter.create(self.path, self.header)
         clock = SampleClock(board.profile.sampling_rate_hz, self.header.start_lsl_s, self.header.clock, delay_ms=board.profile.driver.delay_ms)
         self.sequencer = Sequencer(self.header, clock, self._writer.last_ordinal, self._writer.end_index, set(self._writer.event_ids))
-        self.base = 0
-        """Board sample number of this recording's sample 0."""
-        if board.clock.kind is ClockKind.REAL and board.source != "replay":
-            elapsed = round((board.clock.now_lsl_s() - self.header.start_lsl_s) * board.profile.sampling_rate_hz) if resumed else 0
-            self.base = board_index - max(elapsed, self._writer.end_index)
+        self._base: int | None = None if board.clock.kind is ClockKind.REAL and board.source is not Source.REPLAY else 0
+        """Board sample number of this recording's sample 0; None until the first samples come, whose time tells it."""
         self.new: list[Record] = [] if resumed else [self.header]
         """Records written and not yet handed to the publisher."""
         if plan.decoder is not None:
@@ -124,11 +119,27 @@ class Recorder:
 
     def samples(self, chunk: BoardChunk) -> bool:
         """Write a chunk of the board; False when the recording holds its samples already."""
-        shifted = BoardChunk(first_index=chunk.first_index - self.base, samples=chunk.samples, host_stamp_lsl_s=chunk.host_stamp_lsl_s)
+        if self._base is None:
+            self._base = chunk.first_index - self._first_index(chunk)
+        shifted = BoardChunk(first_index=chunk.first_index - self._base, samples=chunk.samples, host_stamp_lsl_s=chunk.host_stamp_lsl_s)
         record = self.sequencer.samples(shifted)
         if record is not None:
             self._write(record)
         return record is not None
+
+    def _first_index(self, chunk: BoardChunk) -> int:
+        """Sample number at which a chunk goes on with this recording: real time has passed since its last sample."""
+        if self._writer.end_index == 0:
+            return 0
+        profile = self.header.profile
+        taken_lsl_s = chunk.host_stamp_lsl_s - profile.driver.delay_ms / 1e3 - (len(chunk.samples) - 1) / profile.sampling_rate_hz
+        away = round((taken_lsl_s - self._writer.end_lsl_s) * profile.sampling_rate_hz)
+        return self._writer.end_index + max(0, away)
+
+    @property
+    def can_place(self) -> bool:
+        """Whether an onset can be given its sample: samples have come since the recording was opened."""
+        return self._base is not None
 
     def event(self, event: LabEvent, server_to_host: ClockFit | None = None) -> Event | None:
         """Write an event of the server and return it; None when it is in the recording already."""

@@ -8,6 +8,7 @@ from messaging.lab import LabEvent, ServerTime
 from messaging.records import Chunk, ClockFit, End, Event, Header, Onset
 from messaging.words import EventType, OnsetSource
 
+LONGEST_PAST_S = 7 * 86400.0
 FURTHEST_FUTURE_S = 5.0
 """An onset later than this after the newest sample is a clock fault: the event is recorded without a sample."""
 
@@ -65,9 +66,7 @@ class Sequencer:
         onset = index = None
         if event.time is not None and server_to_host is not None:
             onset = self._onset(event.time, server_to_host)
-            index = self.clock.index_at(onset.onset_lsl_s)
-            if index < 0 or index > self.next_index + FURTHEST_FUTURE_S * self.clock.rate_hz:
-                index = None
+            index = self._index_at(onset.onset_lsl_s)
         elif event.time is None and event.type is not EventType.UNIT:
             index = self.next_index
         return self._record(event, index, onset)
@@ -79,6 +78,14 @@ class Sequencer:
         time = self.clock.time_at(placed.sample_index)
         onset = Onset(onset_lsl_s=time, onset_sd_ms=0.0, onset_source=OnsetSource.TRIGGER)
         return self._record(placed.event, placed.sample_index, onset)
+
+    def _index_at(self, time_lsl_s: float) -> int | None:
+        """Sample of a time; None where it cannot be in this recording, however absurd the time."""
+        newest_lsl_s = self.clock.time_at(self.next_index)
+        if not newest_lsl_s - LONGEST_PAST_S <= time_lsl_s <= newest_lsl_s + FURTHEST_FUTURE_S:
+            return None
+        index = self.clock.index_at(time_lsl_s)
+        return index if index >= 0 else None
 
     def _onset(self, time: ServerTime, hop: ClockFit) -> Onset:
         sd_ms = math.hypot(time.onset_sd_ms, hop.sd_ms)

@@ -69,8 +69,8 @@ class ShownUnit(_Frozen):
     """Frame times of one unit on the page's clock (`performance.now()`, milliseconds)."""
 
     index: int
-    onset_page_ms: float
-    offset_page_ms: float | None = None
+    onset_page_ms: float = Field(ge=-1e12, le=1e12)
+    offset_page_ms: float | None = Field(default=None, ge=-1e12, le=1e12)
     frames_missed: int = 0
 
 

@@ -95,11 +95,11 @@ class Chunk:
 class ClockFit(_Frozen):
     """One hop between two clocks: time there = time here + offset."""
 
-    offset_s: float
+    offset_s: float = Field(ge=-1e12, le=1e12)
     drift_ppm: float = 0.0
-    sd_ms: float = Field(ge=0)
+    sd_ms: float = Field(ge=0, le=1e9)
     """Standard deviation of the offset; half the round-trip asymmetry is in it."""
-    rtt_ms: float = Field(ge=0)
+    rtt_ms: float = Field(ge=0, le=1e9)
 
 
 class Onset(_Frozen):

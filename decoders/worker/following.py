@@ -55,6 +55,7 @@ class Following:
         self._checkpointed_s = time.monotonic()
         self._acknowledged = asyncio.Event()
         self._ended = False
+        self._welcomed = False
         self._told_progress = -1
 
     async def run(self) -> None:
@@ -112,7 +113,7 @@ class Following:
             self._decoder = OnlineDecoder(self._plan.load_decoder)
             return
         self._order = LogOrder(found.ordinal)
-        self._outbox.put([], found.ordinal, self._epoch)
+        self._outbox.put([], found.ordinal)
         log.info("Recording %s goes on after record %d.", self._recording.recording_id, found.ordinal)
 
     async def _consume(self) -> None:
@@ -149,14 +150,15 @@ class Following:
                 rewards += self._decoder.receive(record)
                 self._ended = isinstance(record, End)
         if records:
-            for batch in self._outbox.put(rewards, self._order.last, self._epoch):
-                await self._socket.send(batch.model_dump_json())
+            self._outbox.put(rewards, self._order.last)
+            await self._send()
             await self._maybe_checkpoint()
             await self._tell_progress()
 
     # ------------------------------------------------------------ rewards out
 
     async def _open(self, socket: ReconnectingSocket) -> None:
+        self._welcomed = False
         hello = WorkerHello(
             worker_id=self._plan.worker_id,
             recording_id=self._recording.recording_id,
@@ -177,6 +179,7 @@ class Following:
             case RewardAck():
                 self._outbox.acknowledge(message.batch)
                 self._acknowledged.set()
+                await self._send()
                 await self._maybe_checkpoint()
                 await self._tell_progress()
             case Fenced():
@@ -192,8 +195,15 @@ class Following:
             if not await self._bus.renew_lease(self._recording.recording_id, self._plan.worker_id, LEASE_MS):
                 await self._retake_lease(seen_epoch)
             self._epoch = max(self._epoch, seen_epoch + 1)
-        for batch in self._outbox.unacknowledged(self._epoch):
-            await self._socket.send(batch.model_dump_json())
+        self._outbox.send_again()
+        self._welcomed = True
+        await self._send()
+
+    async def _send(self) -> None:
+        """Send what may be sent; the rest follows the acknowledgements."""
+        while self._welcomed and (batch := self._outbox.next_batch(self._epoch)) is not None:
+            if not await self._socket.send(batch.model_dump_json()):
+                return
 
     async def _tell_progress(self) -> None:
         progress = self._outbox.progress

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from messaging.rewards import Reward, RewardBatch
 
 LARGEST_BATCH = 500
+IN_FLIGHT = 32
+"""Batches sent and not acknowledged at a time: after a long absence of the server more would fill both sides' buffers."""
 
 
 class Outbox:
@@ -20,16 +22,14 @@ class Outbox:
         self._batches: OrderedDict[int, tuple[int, tuple[Reward, ...]]] = OrderedDict()
         self._number = 0
         self._taken = 0
+        self._in_flight: set[int] = set()
 
-    def put(self, rewards: list[Reward], ordinal: int, epoch: int) -> list[RewardBatch]:
-        """Take the rewards of the records up to `ordinal`; returns the new batches to be sent."""
-        new = []
+    def put(self, rewards: list[Reward], ordinal: int) -> None:
+        """Take the rewards of the records up to `ordinal`."""
         for k in range(0, len(rewards), LARGEST_BATCH):
             self._number += 1
             self._batches[self._number] = (self._taken, tuple(rewards[k : k + LARGEST_BATCH]))
-            new.append(self._batch(self._number, epoch))
         self._taken = ordinal
-        return new
 
     def _batch(self, number: int, epoch: int) -> RewardBatch:
         return RewardBatch(batch=number, epoch=epoch, recording_id=self._recording_id, items=self._batches[number][1])
@@ -37,10 +37,21 @@ class Outbox:
     def acknowledge(self, number: int) -> None:
         """Forget a batch that is committed."""
         self._batches.pop(number, None)
+        self._in_flight.discard(number)
 
-    def unacknowledged(self, epoch: int) -> list[RewardBatch]:
-        """Return everything to be sent again after a reconnection, in order."""
-        return [self._batch(number, epoch) for number in self._batches]
+    def send_again(self) -> None:
+        """Consider nothing as sent: the connection is a new one."""
+        self._in_flight.clear()
+
+    def next_batch(self, epoch: int) -> RewardBatch | None:
+        """Return the oldest batch that is not in flight, and count it as sent; None when there is none, or enough are in flight."""
+        if len(self._in_flight) >= IN_FLIGHT:
+            return None
+        number = next((n for n in self._batches if n not in self._in_flight), None)
+        if number is None:
+            return None
+        self._in_flight.add(number)
+        return self._batch(number, epoch)
 
     @property
     def number(self) -> int:

@@ -120,3 +120,13 @@ def test_index_and_time_are_inverse():
     clock, _ = bursts(80, 0.01, 30)
     for index in (0, 1234, 7000, 10_000):
         assert clock.index_at(clock.time_at(index)) == index
+
+
+@pytest.mark.parametrize("server_s", [1e12, -1e12, 1e300])
+def test_an_absurd_onset_harms_nobody(server_s):
+    """A page with a broken clock must not stop the daemon: the event is kept, without a sample."""
+    sequencer = Sequencer(header(), SampleClock(RATE, 100.0, ClockKind.VIRTUAL), next_index=1000)
+    event = sequencer.event(unit_event(1, server_s), ClockFit(offset_s=99.0, sd_ms=0, rtt_ms=0))
+    assert event.onset_sample_index is None
+    with pytest.raises(ValueError, match="less than or equal"):
+        ClockFit(offset_s=1.7e308, sd_ms=1, rtt_ms=1)
