@@ -73,6 +73,7 @@ class Daemon:
         self._state, self._sentence = "connecting", "Opening the board."
         self._newest_s = 0.0
         self._changed = asyncio.Event()
+        self._syncing = asyncio.Lock()
 
     # ------------------------------------------------------------ running
 
@@ -118,6 +119,7 @@ class Daemon:
                 await self._reopen(str(error))
                 continue
             if output.ended:
+                self._take(output)
                 break
             if not output.chunks and not output.events:
                 await self._silent()
@@ -157,9 +159,10 @@ class Daemon:
             return
         waited = 0
         recording_id = self._recorder.header.recording_id
-        while True:
+        while self._recorder is not None:
+            ordinal = self._recorder.sequencer.ordinal
             try:
-                behind = self._recorder.sequencer.ordinal - await self._bus.progress(recording_id)
+                behind = ordinal - await self._bus.progress(recording_id)
             except BusError:
                 behind = WORKER_LEAD_RECORDS + 1
             if behind <= WORKER_LEAD_RECORDS:
@@ -240,7 +243,10 @@ class Daemon:
         recorder, publisher = self._recorder, self._publisher
         if recorder is None or publisher is None:
             return
-        recorder.finish(reason)
+        async with self._syncing:  # a sync under way needs the file open
+            if self._recorder is not recorder:
+                return  # stopped from the other side meanwhile
+            recorder.finish(reason)
         self._hand_over()
         self._recorder = self._publisher = None
         publisher.finish()
@@ -334,7 +340,8 @@ class Daemon:
             await asyncio.sleep(1.0)
             if self._recorder is not None:
                 began = time.monotonic()
-                await asyncio.to_thread(self._recorder.sync)
+                async with self._syncing:
+                    await asyncio.to_thread(self._recorder.sync)
                 if time.monotonic() - began > 1.0:
                     await self._alarm("disk_slow", "The disk took more than a second to write the recording. Close what else writes to it.")
 

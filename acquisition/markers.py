@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from acquisition.board import AcquisitionError
+from recordings.recording import Recording
 
 
 class MarkerError(AcquisitionError):
@@ -51,3 +52,18 @@ def use_of(description: str, markers: dict[str, MarkerUse] | None) -> MarkerUse:
     if markers is None:
         return MarkerUse.UNIT
     return markers.get(description, MarkerUse.ANNOTATION)
+
+
+def check_markers(markers: dict[str, MarkerUse], recording: Recording) -> None:
+    """Refuse a map that names a description which the recording does not have: a misspelt line would lose all its labels.
+
+    Raises
+    ------
+    MarkerError
+        The message lists the descriptions that there are.
+    """
+    there = sorted({event.description for event in recording.events})
+    missing = [description for description in markers if description not in there]
+    if missing:
+        listing = ", ".join(f"'{d}'" for d in there[:20]) or "none at all"
+        raise MarkerError(f"The marker map names '{missing[0]}', which recording {recording.path} does not have. Its events: {listing}. Correct the line.")

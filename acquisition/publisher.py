@@ -1,7 +1,9 @@
 """Puts the log on the bus, in order, and fills the bus again from the recording when it lost its memory."""
 
 import asyncio
+import contextlib
 import logging
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ LARGEST_BACKLOG = 4096
 """Records kept in memory while the bus is slow; more are read again from the recording."""
 BATCH = 256
 RETRY_S = 0.2
+LOOK_EVERY_S = 1.0
+"""The bus is asked this often whether it still remembers: one that was emptied, or restarted between two records, raises no error."""
 
 
 class Written(Protocol):
@@ -56,6 +60,7 @@ class Publisher:
         self._last = 0
         self._done = asyncio.Event()
         self._finishing = False
+        self._looked_s = time.monotonic()
         self.away: str | None = None
         """Why the bus cannot be reached; None while it can."""
 
@@ -113,8 +118,14 @@ class Publisher:
             self._last = batch[-1][0]
 
     async def _drain(self) -> None:
-        await self._wake.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
         self._wake.clear()
+        if time.monotonic() - self._looked_s > LOOK_EVERY_S:
+            self._looked_s = time.monotonic()
+            if await self._bus.generation(self._recorder.header.recording_id) is None:
+                log.warning("The bus has lost its memory; it is filled again from the recording.")
+                await self._fill()
         while self._backlog:
             batch: list[tuple[int, bytes]] = []
             while self._backlog and len(batch) < BATCH:

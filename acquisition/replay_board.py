@@ -111,7 +111,7 @@ class ReplayBoard:
         """Wait until the next chunk's time and return it."""
         lap, at = divmod(self._index, self._span)
         if lap and not self._loop:
-            return BoardOutput(ended=True)
+            return BoardOutput(events=tuple(self._due()), ended=True)
         n = min(self._chunk, self._span - at)
         rate = self._recording.sampling_rate_hz
         await self.clock.sleep_until(self._start_lsl_s + (self._index + n) / rate)

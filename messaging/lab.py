@@ -169,7 +169,7 @@ class LabQuality(_Frozen):
     """Signal quality, up, once a second."""
 
     type: Literal["quality"] = "quality"
-    session_id: str | None
+    session_id: str | None = None
     channels: tuple[ChannelQuality, ...]
 
 
@@ -177,7 +177,7 @@ class LabAlarm(_Frozen):
     """Something the operator must know now, up."""
 
     type: Literal["alarm"] = "alarm"
-    session_id: str | None
+    session_id: str | None = None
     what: str
     """A word for programs, e.g. ``board_stalled``, ``disk_full``, ``bus_away``."""
     sentence: str

@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 
 from messaging.records import DecoderRef
+from messaging.websocket import Refused
 from rlhb.headless_page import HeadlessPage
 
 log = logging.getLogger(__name__)
 
 ANNOTATION = "token_rsvp"
 FIRST_RUN_SEED = 2
+BETWEEN_SESSIONS_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,21 @@ class DemoSessions:
         """Play the present session, then create and play another one, for ever."""
         while True:
             assert self.session_id is not None
-            await HeadlessPage(self._url, self._token, self.session_id).run()
+            try:
+                await HeadlessPage(self._url, self._token, self.session_id).run()
+            except Refused as error:
+                log.warning("The demo no longer plays session %s: %s Start again for another.", self.session_id, error)
+                return
             log.info("Session %s is over; the next one begins.", self.session_id)
-            await asyncio.sleep(3.0)
-            await self.create()
+            await self._create_when_possible()
+
+    async def _create_when_possible(self) -> None:
+        """Create the next session; a server that is away or busy is asked again."""
+        while True:
+            await asyncio.sleep(BETWEEN_SESSIONS_S)
+            try:
+                await self.create()
+            except httpx.HTTPError as error:
+                log.info("The next demo session has to wait: %s", error)
+            else:
+                return

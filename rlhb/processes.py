@@ -38,14 +38,14 @@ class Child:
     command : list of str
     environment : dict
         Added to the supervisor's own.
-    restart : bool
-        Start again when it ends by itself with an exit status other than 0.
+    may_finish : bool
+        Ending by itself with exit status 0 means that its work is done; any other process is started again whatever its status.
     """
 
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
-    restart: bool = True
+    may_finish: bool = False
     process: asyncio.subprocess.Process | None = None
     starts: int = 0
     ended_with: int | None = None
@@ -93,9 +93,9 @@ class Supervisor:
             await self._read(child)
             status = await child.process.wait()
             child.ended_with = status
-            if self._stopping or (status == 0 and child.name != "bus") or not child.restart:
+            if self._stopping or (status == 0 and child.may_finish):
                 if not self._stopping:
-                    self._say(child.name, "has finished." if status == 0 else f"ended with status {status}.")
+                    self._say(child.name, "has finished.")
                 return
             wait_s = FIRST_WAIT_S if time.monotonic() - began > STEADY_S else wait_s
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

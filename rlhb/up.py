@@ -170,7 +170,7 @@ class Up:
         }
         rlhb = [sys.executable, "-m", "rlhb"]
         for name, arguments in (("server", ["serve"]), ("worker", ["decode"]), ("daemon", plan.daemon)):
-            self._supervisor.start(Child(name, rlhb + arguments, environment))
+            self._supervisor.start(Child(name, rlhb + arguments, environment, may_finish=arguments[0] == "replay"))
 
     async def _until_ready(self) -> None:
         """Wait for server, daemon and worker.

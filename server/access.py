@@ -48,7 +48,7 @@ class Caller:
             The token has neither the scope nor ``admin``.
         """
         if scope not in self.scopes and Scope.ADMIN not in self.scopes:
-            raise Forbidden(f"The token '{self.name}' lacks the scope {scope.value}.", "Use a token with this scope; `rlhb token create` makes one.")
+            raise Forbidden(f"The token '{self.name}' lacks the scope {scope.value}.", "Use a token with this scope; POST /api/v1/tokens makes one.")
 
 
 def token_hash(token: str) -> str:
@@ -57,7 +57,7 @@ def token_hash(token: str) -> str:
 
 
 _NO_TOKEN = "No token was given."  # noqa: S105 - a sentence, not a token
-_REMEDY = "Send `Authorization: Bearer TOKEN`; the `ready` line of `rlhb up` shows the token, `rlhb token create` makes others."
+_REMEDY = "Send `Authorization: Bearer TOKEN`; the `ready` line of `rlhb up` shows the token, POST /api/v1/tokens makes others."
 
 
 class Gatekeeper:

@@ -17,4 +17,8 @@ def utc_now() -> str:
 def as_stored(moment: datetime) -> str:
     """Write a moment the way the database keeps it; a moment without a zone is taken as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        aware = aware.astimezone(UTC)
+    except OverflowError:  # beyond the year 9999 or before 1 in UTC: the nearest moment there is
+        aware = datetime.max.replace(tzinfo=UTC) if aware.year > 1 else datetime.min.replace(tzinfo=UTC)
+    return aware.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"  # unlike strftime, four digits of the year

@@ -25,6 +25,7 @@ LEASE_MS = 3000
 BLOCK_MS = 500
 RETRY_S = 0.2
 CHECKPOINT_EVERY_S = 5.0
+TELL_EVERY_S = 1.0
 BACKFILL_RECORDS = 256
 
 
@@ -57,6 +58,7 @@ class Following:
         self._ended = False
         self._welcomed = False
         self._told_progress = -1
+        self._told_s = 0.0
 
     async def run(self) -> None:
         """Follow until the end is committed, or another worker took over."""
@@ -118,6 +120,9 @@ class Following:
 
     async def _consume(self) -> None:
         while not self._ended:
+            if time.monotonic() - self._told_s > TELL_EVERY_S:
+                self._told_progress = -1  # a bus that was started again has forgotten it
+            await self._tell_progress()
             try:
                 rows = await self._bus.read(self._recording.recording_id, self._order.last, BLOCK_MS)
             except BusError:
@@ -211,6 +216,7 @@ class Following:
             try:
                 await self._bus.set_progress(self._recording.recording_id, progress)
                 self._told_progress = progress
+                self._told_s = time.monotonic()
             except BusError as error:
                 log.debug("%s", error)
 

@@ -9,7 +9,7 @@ import typer
 
 from acquisition.board import Board
 from acquisition.daemon import Daemon, DaemonPlan
-from acquisition.markers import read_marker_map
+from acquisition.markers import check_markers, read_marker_map
 from acquisition.replay_board import ReplayBoard, parse_speed
 from decoders.kernels import kernel_set
 from decoders.registry import Registry
@@ -123,6 +123,8 @@ def replay(
     pace = parse_speed(speed)
     found = read_recording(recording)
     marker_map = read_marker_map(markers) if markers else None
+    if marker_map is not None:
+        check_markers(marker_map, found)
     reference = resolve_decoder(Registry(chosen.decoders_dir), decoder, found) if decoder else None
     plan_of_session = replay_plan(found, run_id or uuid.uuid4().hex[:8], reference, prior)
     board = ReplayBoard(found, plan_of_session.session_id, pace, marker_map, loop, chunk_samples)

@@ -68,6 +68,8 @@ def up(
     simulated = replay is None and (profile is None or load_profile(profile).driver.kind == SIMULATED)
     if demo and not simulated:
         raise CommandError("--demo plays a subject that does not exist: it is for the simulated subject only. Leave it out for hardware and replays.")
+    if replay is None and (speed != "1" or loop or markers is not None):
+        raise CommandError("--speed, --loop and --markers are for a replay: give --replay RECORDING, or leave them out.")
     with_demo = simulated if demo is None else demo
     bound = check_port(chosen.host, chosen.port)
     lock = lock_folder(chosen.data_dir)
@@ -97,7 +99,7 @@ def _daemon(
     chosen: Settings, profile: str | None, replay: Path | None, decoder: str | None, pace: tuple[str, bool, Path | None]
 ) -> tuple[list[str], DecoderRef | None]:
     """Check what the daemon will need, before anything is started; returns its command."""
-    from acquisition.markers import read_marker_map
+    from acquisition.markers import check_markers, read_marker_map
     from acquisition.replay_board import parse_speed
     from decoders.registry import Registry
     from recordings.recording import read_recording
@@ -114,7 +116,7 @@ def _daemon(
     parse_speed(speed)
     recording = read_recording(replay)
     if markers is not None:
-        read_marker_map(markers)
+        check_markers(read_marker_map(markers), recording)
     command = ["replay", str(replay.resolve()), "--speed", speed, "--run-id", uuid.uuid4().hex[:8]]
     command += ["--loop"] if loop else []
     command += ["--markers", str(markers.resolve())] if markers else []

@@ -49,7 +49,7 @@ class Cursors:
             body = text[8:]
             fields = json.loads(body)
             seq, log_id, of_filter = int(fields["s"]), fields["l"], fields["f"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise BadRequest("The cursor is broken.", _REMEDY) from error
         if text[:8] != _check(body) or seq < 0:
             raise BadRequest("The cursor is broken.", _REMEDY)

@@ -57,7 +57,7 @@ def _of_decoder(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
     if f.decoder is None:
         return t.c.current.is_(True)
     name, _, version = f.decoder.partition("@")
-    if version.isdigit():
+    if version.isascii() and version.isdigit() and len(version) <= 9:
         return sa.and_(t.c.decoder_name == name, t.c.decoder_version == int(version[:9]))
     return sa.or_(t.c.decoder_sha256 == f.decoder, t.c.decoder_name == f.decoder)
 

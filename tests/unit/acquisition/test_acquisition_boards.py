@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from acquisition.board import BoardError
 from acquisition.brainflow_board import BrainFlowBoard, PacketCounter
-from acquisition.markers import MarkerError, MarkerUse, read_marker_map, use_of
+from acquisition.markers import MarkerError, MarkerUse, check_markers, read_marker_map, use_of
 from acquisition.replay_board import ReplayBoard, parse_speed
 from acquisition.simulated_board import SimulatedSubjectBoard
 from acquisition.simulated_subject import Faults, SimulatedSubject, SubjectKey
@@ -143,6 +143,12 @@ def test_a_marker_map_says_what_is_decoded(tmp_path):
         read_marker_map(path)
     with pytest.raises(MarkerError, match="cannot be read"):
         read_marker_map(tmp_path / "none.toml")
+
+
+def test_a_marker_that_the_recording_does_not_have_is_named():
+    check_markers({"a": MarkerUse.UNIT}, recording())
+    with pytest.raises(MarkerError, match=r"'aa'.*Its events: 'a', 'b'"):
+        check_markers({"aa": MarkerUse.UNIT}, recording())
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf", ""])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from messaging.lab import LabAlarm, LabQuality, LabUp
 from messaging.records import Chunk, End, Event, LogOrder, RecordError, UnitShown, decode_record, encode_record, from_json_line, json_line
 from messaging.words import EventType
 
@@ -50,3 +51,9 @@ def test_the_order_of_the_log_tells_a_repeated_record_from_a_missing_one():
     assert [order.take(r) for r in records] == [True, True, False, False, True]
     with pytest.raises(RecordError, match="Record 5 follows 3"):
         order.take(End(ordinal=5, end_index=0, reason=""))
+
+
+def test_a_daemon_without_a_session_is_understood():
+    """Left-out nulls come back as nulls: an idle daemon's quality and alarms have no session."""
+    for message in (LabQuality(channels=()), LabAlarm(what="bus_away", sentence="The bus is away.")):
+        assert LabUp.validate_json(message.model_dump_json(exclude_none=True)) == message

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from messaging.settings import Settings
 from messaging.words import ReleaseState
 from server import create_app
 from server.access import Gatekeeper
+from server.clock import as_stored
 from server.database import Database, database_url
 from server.errors import BadRequest, Unauthorized
 from server.labels.arrow import ARROW_SCHEMA
@@ -196,3 +198,8 @@ def test_every_route_of_the_rest_interface_is_documented(tmp_path: Path) -> None
     for name in Settings.model_fields:
         if not name.startswith("test_"):
             assert f"RLHB_{name.upper()}" in text, name
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00"])
+def test_moments_at_the_ends_of_time_are_kept_inside(text):
+    assert as_stored(datetime.fromisoformat(text))[:4] in {"9999", "0001"}
