@@ -18,7 +18,10 @@ from rlhb.bus_server import plan_bus_server  # noqa: E402
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+hypothesis.settings.register_profile("strict", deadline=None, max_examples=60, derandomize=True)
+"""What decides whether a change may land draws the same examples every time; everybody else's runs look for new ones."""
+_STRICT_PROFILE = "strict" if os.environ.get("RLHB_TEST_STRICT") == "1" else "default"
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _STRICT_PROFILE))
 
 ROOT = Path(__file__).resolve().parent.parent
 STRICT = os.environ.get("RLHB_TEST_STRICT") == "1"

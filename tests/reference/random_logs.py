@@ -71,7 +71,8 @@ def small_log() -> list[Record]:
 _TEXT = st.text(max_size=40)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _SD = st.floats(0, 1e6)
-_FITS = st.builds(ClockFit, offset_s=_FINITE, drift_ppm=_FINITE, sd_ms=_SD, rtt_ms=_SD)
+_OFFSETS = st.floats(-1e12, 1e12)
+_FITS = st.builds(ClockFit, offset_s=_OFFSETS, drift_ppm=_FINITE, sd_ms=_SD, rtt_ms=_SD)
 _ONSETS = st.builds(
     Onset,
     onset_lsl_s=_FINITE,
