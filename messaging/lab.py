@@ -120,7 +120,27 @@ class StopRecording(_Frozen):
     reason: str
 
 
-LabCommand = Annotated[StartRecording | StopRecording, Field(discriminator="command")]
+class MeasureImpedance(_Frozen):
+    """Measure the electrodes' impedance, or stop measuring, down. Never while a block is presented: the test current is in the EEG."""
+
+    type: Literal["command"] = "command"
+    command: Literal["measure_impedance"] = "measure_impedance"
+    on: bool = True
+    channels: tuple[str, ...] = ()
+    """Which channels, one after the other; empty: all EEG channels."""
+
+
+class ReplayControl(_Frozen):
+    """Pause, resume or move a replay, down; a live board knows no such thing."""
+
+    type: Literal["command"] = "command"
+    command: Literal["replay"] = "replay"
+    action: Literal["pause", "resume", "seek"]
+    position_s: float | None = Field(default=None, ge=0)
+    """For ``seek``: seconds from the start of the replayed recording."""
+
+
+LabCommand = Annotated[StartRecording | StopRecording | MeasureImpedance | ReplayControl, Field(discriminator="command")]
 
 
 class LabAck(_Frozen):
@@ -159,10 +179,31 @@ class ChannelQuality(_Frozen):
 
     name: str
     rms_uv: float
+    """Root mean square from 1 Hz on."""
     mains_ratio: float | None = None
+    emg_ratio: float | None = None
+    """Share of the power from 1 Hz on, mains left out, that lies above 30 Hz."""
     flat: bool = False
     railed: bool = False
     bridged_with: str | None = None
+    missing: float = 0.0
+    """Share of the second's samples that are not finite."""
+    bad: bool = False
+    reasons: tuple[str, ...] = ()
+    """Why the channel is bad, a few words each, with the value and the limit."""
+
+
+class StreamQuality(_Frozen):
+    """The stream as a whole over the last seconds; None where a figure does not apply (virtual clock) or is not known yet."""
+
+    loss_fraction: float = 0.0
+    jitter_ms: float | None = None
+    """Standard deviation of the chunks' arrival around the sample clock."""
+    drift_ppm: float | None = None
+    """Board clock against the host's."""
+    sample_age_ms: float | None = None
+    blinks_per_min: float | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class LabQuality(_Frozen):
@@ -171,6 +212,24 @@ class LabQuality(_Frozen):
     type: Literal["quality"] = "quality"
     session_id: str | None = None
     channels: tuple[ChannelQuality, ...]
+    stream: StreamQuality | None = None
+
+
+class ChannelImpedance(_Frozen):
+    """Impedance of one electrode; None until it has been measured for a second."""
+
+    name: str
+    impedance_kohm: float | None = None
+    bad: bool = False
+
+
+class LabImpedance(_Frozen):
+    """Electrode impedance while it is being measured, up, once a second."""
+
+    type: Literal["impedance"] = "impedance"
+    measuring: str | None = None
+    """Channel that carries the test current now; None: measuring has ended."""
+    channels: tuple[ChannelImpedance, ...]
 
 
 class LabAlarm(_Frozen):
@@ -184,13 +243,13 @@ class LabAlarm(_Frozen):
     """What happened and what to do."""
 
 
-LabUp = TypeAdapter[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabAlarm](
-    Annotated[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabAlarm, Field(discriminator="type")]
+LabUp = TypeAdapter[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabAlarm](
+    Annotated[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabAlarm, Field(discriminator="type")]
 )
 """Text messages of the daemon. Binary frames up are previews: one `records.Chunk` as `encode_record` writes it (all channels,
 microvolt, thinned to `LabStatus.preview_rate_hz`)."""
 
-LabDown = TypeAdapter[LabWelcome | ClockPong | LabEvents | StartRecording | StopRecording | Refusal](
-    LabWelcome | ClockPong | LabEvents | Annotated[StartRecording | StopRecording, Field(discriminator="command")] | Refusal
+LabDown = TypeAdapter[LabWelcome | ClockPong | LabEvents | StartRecording | StopRecording | MeasureImpedance | ReplayControl | Refusal](
+    LabWelcome | ClockPong | LabEvents | LabCommand | Refusal
 )
 """Text messages to the daemon."""

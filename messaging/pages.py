@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from messaging.lab import ChannelQuality, ClockPing, ClockPong, LabStatus
+from messaging.lab import ChannelImpedance, ChannelQuality, StreamQuality, ClockPing, ClockPong, LabStatus
 from messaging.records import ClockFit, UnitShown
 from messaging.rewards import CommittedRewards, Refusal
 
@@ -164,8 +164,26 @@ class OperatorCommand(_Frozen):
     """What the operator wants, up."""
 
     type: Literal["command"] = "command"
-    command: Literal["start", "pause", "resume", "finish", "abort", "hold", "release", "comment"]
+    command: Literal[
+        "start",
+        "pause",
+        "resume",
+        "finish",
+        "abort",
+        "hold",
+        "release",
+        "comment",
+        "measure_impedance",
+        "stop_impedance",
+        "replay_pause",
+        "replay_resume",
+        "replay_seek",
+    ]
     text: str = ""
+    channels: tuple[str, ...] = ()
+    """Channels whose impedance is to be measured; empty: all."""
+    position_s: float | None = Field(default=None, ge=0)
+    """Where a replay is to go on, seconds from its start."""
 
 
 class ShownTrial(_Frozen):
@@ -209,6 +227,15 @@ class OperatorQuality(_Frozen):
 
     type: Literal["quality"] = "quality"
     channels: tuple[ChannelQuality, ...]
+    stream: StreamQuality | None = None
+
+
+class OperatorImpedance(_Frozen):
+    """Electrode impedance while it is being measured, down."""
+
+    type: Literal["impedance"] = "impedance"
+    measuring: str | None = None
+    channels: tuple[ChannelImpedance, ...]
 
 
 class OperatorAlarm(_Frozen):
@@ -221,7 +248,7 @@ class OperatorAlarm(_Frozen):
 
 
 OperatorUp = TypeAdapter[OperatorHello | OperatorCommand](Annotated[OperatorHello | OperatorCommand, Field(discriminator="type")])
-OperatorDown = TypeAdapter[OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal](
-    Annotated[OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal, Field(discriminator="type")]
+OperatorDown = TypeAdapter[OperatorState | OperatorQuality | OperatorImpedance | OperatorAlarm | CommittedRewards | Refusal](
+    Annotated[OperatorState | OperatorQuality | OperatorImpedance | OperatorAlarm | CommittedRewards | Refusal, Field(discriminator="type")]
 )
 """Binary frames down are previews as they came from the daemon."""

@@ -1,6 +1,6 @@
 // Generated from messaging/pages.py (python -m web_ui.scripts.schema && npm run types). Do not edit.
 
-export type OperatorDown = (OperatorState | OperatorQuality | OperatorAlarm | CommittedRewards | Refusal)
+export type OperatorDown = (OperatorState | OperatorQuality | OperatorImpedance | OperatorAlarm | CommittedRewards | Refusal)
 export type OperatorUp = (OperatorHello | OperatorCommand)
 export type SubjectDown = (SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal)
 export type SubjectUp = (SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume)
@@ -87,18 +87,50 @@ type: "status"
  */
 export interface OperatorQuality {
 channels: ChannelQuality[]
+stream?: (StreamQuality | null)
 type: "quality"
 }
 /**
  * One channel over the last second.
  */
 export interface ChannelQuality {
+bad?: boolean
 bridged_with?: (string | null)
+emg_ratio?: (number | null)
 flat?: boolean
 mains_ratio?: (number | null)
+missing?: number
 name: string
 railed?: boolean
+reasons?: string[]
 rms_uv: number
+}
+/**
+ * The stream as a whole over the last seconds; None where a figure does not apply (virtual clock) or is not known yet.
+ */
+export interface StreamQuality {
+blinks_per_min?: (number | null)
+drift_ppm?: (number | null)
+jitter_ms?: (number | null)
+loss_fraction?: number
+reasons?: string[]
+sample_age_ms?: (number | null)
+}
+/**
+ * Electrode impedance while it is being measured, down.
+ */
+export interface OperatorImpedance {
+channels: ChannelImpedance[]
+measuring?: (string | null)
+type: "impedance"
+}
+/**
+ * Impedance of one electrode; None until it has been measured for a second.
+ */
+export interface ChannelImpedance {
+bad?: boolean
+impedance_kohm?: (number | null)
+name: string
 }
 /**
  * Something the operator must know now, down.
@@ -138,7 +170,9 @@ type: "hello"
  * What the operator wants, up.
  */
 export interface OperatorCommand {
-command: ("start" | "pause" | "resume" | "finish" | "abort" | "hold" | "release" | "comment")
+channels?: string[]
+command: ("start" | "pause" | "resume" | "finish" | "abort" | "hold" | "release" | "comment" | "measure_impedance" | "stop_impedance" | "replay_pause" | "replay_resume" | "replay_seek")
+position_s?: (number | null)
 text?: string
 type: "command"
 }
