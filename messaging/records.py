@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from hardware_profiles import HardwareProfile
 from messaging.words import ClockKind, EventType, OnsetSource, Source, TimeLock
 
-LOG_SCHEMA = "rlhb.log.v1"
+LOG_SCHEMA = "rlhb.log.v2"
+"""v2: recordings carry checksums; the records themselves are those of v1."""
 
 
 class RecordError(Exception):
@@ -38,7 +39,7 @@ class Header(_Frozen):
     """First record of a log: everything that stays the same while it runs."""
 
     ordinal: Literal[1] = 1
-    log_schema: Literal["rlhb.log.v1"] = "rlhb.log.v1"
+    log_schema: Literal["rlhb.log.v1", "rlhb.log.v2"] = "rlhb.log.v2"
     recording_id: str
     session_id: str
     subject: str

@@ -4,7 +4,9 @@
 
     RecordingError
     ├── LockedError    another process writes this file
+    ├── DamagedError   a record in the middle is not as it was written
     └── WriteError     the operating system refused a write; `errno` tells why
+        └── RecordingFullError  there is no room; the same record may be written again
 """
 
 
@@ -14,6 +16,10 @@ class RecordingError(Exception):
 
 class LockedError(RecordingError):
     """Another process is writing this recording."""
+
+
+class DamagedError(RecordingError):
+    """A record that was on the disk is not as it was written, while records behind it are whole."""
 
 
 class WriteError(RecordingError):
@@ -30,3 +36,7 @@ class WriteError(RecordingError):
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+
+class RecordingFullError(WriteError):
+    """There is no room for the record: disk full, quota or size limit reached. The file ends with the last whole record."""

@@ -1,12 +1,13 @@
 """Opening, locking and syncing files, with sentences instead of error numbers."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
 from pathlib import Path
 
-from recordings.errors import LockedError, RecordingError, WriteError
+from recordings.errors import LockedError, RecordingError, RecordingFullError, WriteError
 
 _sync_data = os.fdatasync if hasattr(os, "fdatasync") else os.fsync  # macOS has no fdatasync
 
@@ -89,6 +90,9 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
 def write_error(path: Path, error: OSError) -> WriteError:
     """Put the system's refusal into a sentence; the message says how much room is left on the disk."""
     try:
@@ -97,4 +101,5 @@ def write_error(path: Path, error: OSError) -> WriteError:
     except OSError:
         free = f"{path.parent} does not answer"
     said = f"Recording {path} cannot be written: {error.strerror or error} ({free})."
-    return WriteError(f"{said} Make room or check the disk; the file ends with its last whole record.", error.errno)
+    kind, remedy = (RecordingFullError, "Make room") if error.errno in _NO_ROOM else (WriteError, "Make room or check the disk")
+    return kind(f"{said} {remedy}; the file ends with its last whole record.", error.errno)

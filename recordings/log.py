@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from messaging.records import Header, Record
-from recordings.errors import RecordingError
+from recordings.damage import Damage, find_damage
+from recordings.errors import DamagedError, RecordingError
 from recordings.files import open_file
-from recordings.layout import PREAMBLE_LIMIT_BYTES, LogState, parse_preamble, parse_record
+from recordings.layout import PREAMBLE_LIMIT_BYTES, LogState, has_checksums, parse_header, parse_record
 from recordings.xdf import MalformedError
 
 _BLOCK_BYTES = 1 << 20
@@ -29,6 +30,8 @@ class LogReader:
         Ordinal of the last record already taken; 0 for none. Records up to it are passed over.
     offset : int or None
         Byte at which a record starts (`LogWriter.write` returned it, or a reader's `offset`); None to start at the header.
+    pass_damage : bool
+        Go on behind damaged records and note them in `damaged`; else they are an error.
 
     Raises
     ------
@@ -36,16 +39,20 @@ class LogReader:
         The file is missing, empty, not ours, has no whole header, or is shorter than ``offset``.
     """
 
-    def __init__(self, path: Path | str, after_ordinal: int = 0, offset: int | None = None) -> None:
+    def __init__(self, path: Path | str, after_ordinal: int = 0, offset: int | None = None, *, pass_damage: bool = False) -> None:
         self.path = Path(path)
+        self.damaged: list[Damage] = []
+        """What was passed over because it is not as it was written, with whole records behind it."""
         self.damage: str | None = None
         """Why what follows `offset` is no record; None when the file ends there, or in the middle of a record."""
         self._after = after_ordinal
+        self._pass_damage = pass_damage
         self._fd = open_file(self.path)
         try:
-            self.header, first_offset = _read_header(self._fd, self.path)
+            self.header, first_offset, self._second_offset = _read_header(self._fd, self.path)
             self.offset = first_offset if offset is None else offset
             """Byte after the last record returned; the next one starts here."""
+            self._n_channels, self._checksums = len(self.header.profile.channels), has_checksums(self.header)
             self._state = LogState()
             if self.offset != first_offset:
                 self._state.advance(self.header)
@@ -82,6 +89,8 @@ class LogReader:
 
         Raises
         ------
+        DamagedError
+            A record that the disk held once is not as it was written, and `pass_damage` is off.
         RecordingError
             No record starts at the offset that was given, or records between are missing.
         """
@@ -93,20 +102,41 @@ class LogReader:
             while (step := self._step(block, position)) is not None:
                 record, position = step
                 self.offset = start + position
-                if record.ordinal > self._after:
+                if record is not None and record.ordinal > self._after:
                     yield record
-            if self.damage or start + len(block) >= self.file_bytes:
-                return
-            want = want if position or len(block) < want else 2 * want
+            if self.damage is not None or start + len(block) >= self.file_bytes:
+                if not self._goes_on():
+                    return
+                want = _BLOCK_BYTES
+            else:
+                want = want if position or len(block) < want else 2 * want
+
+    def _goes_on(self) -> bool:
+        """Move behind damage in the middle; False where the log simply ends."""
+        size = self.file_bytes
+        if self.offset >= size:
+            return False
+        found = find_damage(self._fd, self._state, self.offset, size, self.damage or "a length that is not the record's")
+        if found is None:
+            return False
+        if found.n_records and found.last_ordinal > self._after and not self._pass_damage:
+            remedy = f"Put back a copy of the file that is whole; records up to {found.first_ordinal - 1} can be read as they are."
+            raise DamagedError(f"Recording {self.path}: {found.sentence} {remedy}")
+        self.damaged.append(found)
+        self.offset, self._state.ordinal, self.damage = found.end, found.last_ordinal, None
+        return True
 
     def read_new(self, limit: int | None = None) -> list[Record]:
         """Return the whole records since the last call, at most ``limit``."""
         return list(islice(self.records(), limit))
 
-    def _step(self, block: memoryview, position: int) -> tuple[Record, int] | None:
+    def _step(self, block: memoryview, position: int) -> tuple[Record | None, int] | None:
+        if self._state.header is None:
+            self._state.advance(self.header)
+            return self.header, self._second_offset - self.offset
         try:
-            found = parse_record(block, position, len(self.header.profile.channels))
-            refusal = self._state.refusal(found[0]) if found else None
+            found = parse_record(block, position, self._n_channels, self._checksums)
+            refusal = self._state.refusal(found[0]) if found and found[0] else None
             if refusal is not None:
                 raise MalformedError(refusal)
         except MalformedError as error:
@@ -114,8 +144,8 @@ class LogReader:
                 raise RecordingError(f"No record of {self.path} starts at byte {self.offset}: {error}. Read it from the start.") from error
             self.damage = str(error)
             return None
-        if found is None:
-            return None
+        if found is None or found[0] is None:
+            return found
         if self._state.ordinal is None and found[0].ordinal > self._after + 1:
             where = f"Record {found[0].ordinal} starts at byte {self.offset} of {self.path}"
             raise RecordingError(f"{where}; the ones after {self._after} lie before it. Read it from the start.")
@@ -168,24 +198,20 @@ def is_own(path: Path | str) -> bool:
     """
     fd = open_file(Path(path))
     try:
-        return parse_preamble(memoryview(os.pread(fd, PREAMBLE_LIMIT_BYTES, 0))) is not None
+        return parse_header(memoryview(os.pread(fd, PREAMBLE_LIMIT_BYTES, 0))) is not None
     except MalformedError:
         return True
     finally:
         os.close(fd)
 
 
-def _read_header(fd: int, path: Path) -> tuple[Header, int]:
-    """Return the header and the byte where its record starts."""
-    block = memoryview(os.pread(fd, PREAMBLE_LIMIT_BYTES, 0))
+def _read_header(fd: int, path: Path) -> tuple[Header, int, int]:
+    """Return the header, and the bytes where its record and the one after it start."""
     try:
-        position = parse_preamble(block)
-        if position is None:
-            raise RecordingError(f"{path} was not recorded by rlhb, so it has no ordered log. Play it with 'rlhb replay' to get one.")
-        found = parse_record(block, position, 0)
+        found = parse_header(memoryview(os.pread(fd, PREAMBLE_LIMIT_BYTES, 0)))
     except MalformedError as error:
-        raise RecordingError(f"Recording {path} cannot be opened: {error}.") from error
-    if found is None or not isinstance(found[0], Header):
         size = os.fstat(fd).st_size
-        raise RecordingError(f"Recording {path} ({size} bytes) has no whole header: nothing was recorded in it yet. Choose another file.")
-    return found[0], position
+        raise RecordingError(f"Recording {path} ({size} bytes) cannot be opened: {error}. Put back a copy that is whole, or choose another file.") from error
+    if found is None:
+        raise RecordingError(f"{path} was not recorded by rlhb, so it has no ordered log. Play it with 'rlhb replay' to get one.")
+    return found

@@ -1,4 +1,7 @@
-"""What a crash leaves behind: find the end of the last whole record, cut the file there."""
+"""What a crash leaves behind: find the end of the last whole record, cut the file there.
+
+Only the end is ever cut: what was damaged in the middle (`recordings.damage`) stays as it is and is named.
+"""
 
 import logging
 import os
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from messaging.records import Event
+from recordings.damage import Damage
 from recordings.errors import RecordingError
 from recordings.files import lock, open_file, sync_data, sync_folder, write_all
 from recordings.layout import LogState
@@ -28,6 +32,8 @@ class Scan:
     """Identities of the events that are recorded."""
     damage: str | None
     """Why the bytes after `end_offset` are no record; None when there are none, or a record that was cut short."""
+    damaged: tuple[Damage, ...]
+    """Records before `end_offset` that are not as they were written."""
 
 
 def scan(path: Path | str) -> Scan:
@@ -38,9 +44,9 @@ def scan(path: Path | str) -> Scan:
     RecordingError
         The file is missing, not ours or has no whole header.
     """
-    with LogReader(path) as reader:
+    with LogReader(path, pass_damage=True) as reader:
         event_ids = frozenset(record.event_id for record in reader.records() if isinstance(record, Event))
-        return Scan(reader.state, reader.offset, reader.file_bytes, event_ids, reader.damage)
+        return Scan(reader.state, reader.offset, reader.file_bytes, event_ids, reader.damage, tuple(reader.damaged))
 
 
 def repair(path: Path | str) -> Scan:
@@ -73,6 +79,8 @@ def repair(path: Path | str) -> Scan:
 def repair_locked(fd: int, path: Path) -> Scan:
     """Do what `repair` does on a descriptor that is open for writing and holds the lock."""
     found = scan(path)
+    for damage in found.damaged:
+        _logger.error("Recording %s: %s It is left as it is; put back a copy of the file that is whole.", path, damage.sentence)
     surplus = found.file_bytes - found.end_offset
     if not surplus:
         return found

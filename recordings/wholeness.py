@@ -10,6 +10,8 @@ from typing import BinaryIO
 from recordings.errors import RecordingError
 
 _FIF_TAG = struct.Struct(">iiii")
+_EDF_ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
+_VOLTS = frozenset({"v", "mv", "uv", "nv", "µv", "μv", "volt", "volts", "microvolt", "microvolts", "microv"})
 _FIF_FILE_ID, _FIF_NEXT_NONE = 100, -1
 
 
@@ -72,6 +74,21 @@ def check_edf(path: Path) -> None:
 def _edf_samples_per_record(file: BinaryIO, n_signals: int) -> int:
     file.seek(256 + 216 * n_signals)
     return sum(int(file.read(8)) for _ in range(n_signals))
+
+
+def edf_other_units(path: Path) -> frozenset[int]:
+    """Signals of an EDF or BDF file that are in another unit than volts: temperature, movement, light. No unit is taken for volts.
+
+    Numbers count the signals without those of annotations, as readers do.
+    """
+    with path.open("rb") as file:
+        fixed = file.read(256)
+        n_signals = int(fixed[252:256])
+        labels = [file.read(16).decode("latin-1").strip() for _ in range(n_signals)]
+        file.seek(256 + 96 * n_signals)
+        units = [file.read(8).decode("latin-1").strip().lower() for _ in range(n_signals)]
+    signals = [unit for label, unit in zip(labels, units, strict=True) if label not in _EDF_ANNOTATIONS]
+    return frozenset(k for k, unit in enumerate(signals) if unit and unit not in _VOLTS)
 
 
 def check_brainvision(path: Path, data_path: Path, n_channels: int) -> None:

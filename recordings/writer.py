@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from messaging.records import Event, Header, Record
-from recordings.errors import RecordingError, WriteError
+from recordings.errors import DamagedError, RecordingError, WriteError
 from recordings.files import lock, open_file, sync_data, sync_folder, write_all, write_error
-from recordings.layout import PREAMBLE_LIMIT_BYTES, LogState, encode, preamble, recordable
+from recordings.layout import MARK, PREAMBLE_LIMIT_BYTES, LogState, encode, encode_header, recordable
 from recordings.repair import repair_locked
 from recordings.xdf import MAX_CONTENT_BYTES
 
@@ -22,7 +22,7 @@ class LogWriter:
     """Appends records to one recording and holds its exclusive lock; made by `create` or `resume`.
 
     One unbuffered write per record: a crash of the process loses nothing that `write` returned from, a power cut nothing that
-    `sync` returned from. Not thread-safe.
+    `sync` returned from. Not thread-safe, but one `sync` may run in a thread while another writes.
     """
 
     def __init__(self, path: Path, fd: int, state: LogState, offset: int, event_ids: set[str]) -> None:
@@ -32,6 +32,11 @@ class LogWriter:
         self._offset = offset
         self._event_ids = event_ids
         self._broken = False
+        self._marked_offset = 0
+        """Byte after the newest mark."""
+        self._mark_due = False
+        self._confirms = True
+        """Whether a sync still says anything: after one that failed, Linux forgets what it could not write."""
 
     @classmethod
     def create(cls, path: Path | str, header: Header) -> Self:
@@ -55,7 +60,7 @@ class LogWriter:
         """
         path = Path(path)
         state = LogState()
-        raw = preamble(recordable(header)) + encode(header, state.stamp_lsl_s(header))
+        raw = encode_header(recordable(header))
         if len(raw) > PREAMBLE_LIMIT_BYTES:
             raise RecordingError(
                 f"The header of {path} takes {len(raw)} bytes, the limit is {PREAMBLE_LIMIT_BYTES}. Shorten the profile's texts or the versions."
@@ -76,12 +81,17 @@ class LogWriter:
             Another process writes it.
         RecordingError
             The file is missing, not ours, has no whole header, or its log has ended.
+        DamagedError
+            Records in its middle are not as they were written.
         """
         path = Path(path)
         fd = open_file(path, os.O_RDWR | os.O_APPEND)
         try:
             lock(fd, path)
             found = repair_locked(fd, path)
+            if found.damaged:
+                remedy = "It cannot be gone on with: put back a copy that is whole, or record to a new file."
+                raise DamagedError(f"Recording {path}: {found.damaged[0].sentence} {remedy}")
             if found.state.ended:
                 raise RecordingError(f"Recording {path} has ended with record {found.state.ordinal}. Record to a new file.")
         except BaseException:
@@ -142,27 +152,31 @@ class LogWriter:
         ------
         RecordingError
             The record cannot come next, or the writer is closed; nothing was written.
+        RecordingFullError
+            There is no room. The file was cut back to the record before; the same record may be written again, as often as one likes.
         WriteError
-            The system refused; the file was cut back to the record before, so the same record may be written again.
+            The system refused for another reason; also then the file ends with the record before.
         """
         if self._fd < 0 or self._broken:
             raise RecordingError(f"Recording {self.path} is {'damaged at its end' if self._broken else 'closed'}. Open it with LogWriter.resume.")
         refusal = self._state.refusal(record)
-        raw = b"" if refusal else encode(record, self._state.stamp_lsl_s(record))
+        raw = b"" if refusal else encode(record, self._state.stamp_lsl_s(record), self._state.checksums)
         if len(raw) > MAX_CONTENT_BYTES:
             refusal = f"record {record.ordinal} takes {len(raw)} bytes; the limit is {MAX_CONTENT_BYTES}"
         if refusal:
             raise RecordingError(f"Recording {self.path} does not take this record: {refusal}.")
-        start = self._offset
+        start, mark = self._offset, MARK if self._mark_due else b""
         try:
-            write_all(self._fd, raw)
+            write_all(self._fd, mark + raw)
         except OSError as error:
             self._cut_back()
             raise write_error(self.path, error) from error
         except BaseException:  # a signal between two parts of a record
             self._cut_back()
             raise
-        self._offset += len(raw)
+        self._offset += len(mark) + len(raw)
+        if mark:
+            self._mark_due, self._marked_offset = False, start + len(mark)
         self._state.advance(record)
         if isinstance(record, Event):
             self._event_ids.add(record.event_id)
@@ -176,25 +190,43 @@ class LogWriter:
             _logger.exception("Recording %s: a record cut short could not be removed; resume will.", self.path)
 
     def sync(self) -> None:
-        """Force everything written so far onto the disk (the daemon does it every second).
+        """Force everything written so far onto the disk (the daemon does it every second), and mark it so with the next record.
 
         Raises
         ------
         WriteError
-            The disk reports an error.
+            The disk reports an error: what was written since the last sync may be lost with the power.
         """
-        if self._fd >= 0:
+        if self._fd < 0:
+            return
+        try:
             sync_data(self._fd, self.path)
+        except WriteError:
+            self._confirms = False
+            raise
+        # The next record brings the mark. What stands before the mark before it was written before this sync began: the disk holds it.
+        self._mark_due = self._mark_due or (self._confirms and self._state.checksums)
 
     def close(self) -> None:
-        """Sync, close and give up the lock; harmless when closed."""
+        """Sync, mark everything as held by the disk, close and give up the lock; harmless when closed."""
         if self._fd < 0:
             return
         try:
             self.sync()
+            if self._mark_due and not self._broken and self._marked_offset < self._offset:
+                self._write_closing_marks()
         finally:
             os.close(self._fd)
             self._fd = -1
+
+    def _write_closing_marks(self) -> None:
+        """A file that is full to the last byte goes without them."""
+        try:
+            write_all(self._fd, 2 * MARK)
+        except OSError:
+            self._cut_back()
+        else:
+            self._offset += 2 * len(MARK)
 
     def __enter__(self) -> Self:
         """Return the writer."""
