@@ -4,19 +4,15 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import expit, logit
 
 from decoders.adaptation import AdaptiveLDA
 from decoders.content import content_sha256, parameter_arrays
 from decoders.fitted import FittedDecoder
 from decoders.lda import ShrinkageLDA
 from decoders.learning import Candidate, GroupsOf, Learned, candidates_of, learn
-from decoders.metrics import area_under_curve, auc_interval, balanced_accuracy, calibration_error_null95, expected_calibration_error, information_gains_bits
 from decoders.pipelines import Pipeline, Transfer, candidate_specs, pipeline_named
 from decoders.sessions import TrainingSession, check_signal, contiguous_blocks
 from decoders.spec import FitError
@@ -27,7 +23,6 @@ from messaging.words import Signal
 INNER_BLOCKS = 5
 """Blocks that training trials of one recording are cut into for the choice of settings."""
 _TIMED_WINDOWS = 200
-_Z95 = float(stats.norm.ppf(0.975))
 
 DecodeOnline = Callable[[FittedDecoder, TrainingSession], NDArray[np.float64]]
 """Decodes a recording as the worker would; returns llr (n_onsets,), NaN where a window got no value."""
@@ -75,6 +70,8 @@ class RecordingResult:
     chosen: str
     """Best cross-validated AUC on the training trials."""
     pipelines: dict[str, PipelineResult]
+    remarks: tuple[str, ...] = ()
+    """What has to be known of how it was tested."""
 
 
 def evaluate_within(session: TrainingSession, settings: EvaluationSettings | None = None) -> RecordingResult:
@@ -87,13 +84,13 @@ def evaluate_within(session: TrainingSession, settings: EvaluationSettings | Non
     """
     settings = settings or EvaluationSettings()
     store = FilteredSessions([session])
-    tests = _splits(settings.split, len(session.onset_samples))
+    tests = split_masks(settings.split, len(session.onset_samples))
     results = {}
     for name in settings.pipelines:
         candidates = _candidates(store, pipeline_named(name), settings, (Transfer.AS_RECORDED,))
-        folds = [_tested(store, pipeline_named(name), candidates, test, _inner_blocks, settings) for test in tests]
-        results[name] = _pooled(folds)
-    return RecordingResult(session.recording_id, _best(results), results)
+        folds = [tested_on(store, pipeline_named(name), candidates, test, inner_blocks, settings) for test in tests]
+        results[name] = pooled(folds)
+    return RecordingResult(session.recording_id, best_pipeline(results), results)
 
 
 def evaluate_transfer(test: TrainingSession, train: Sequence[TrainingSession], settings: EvaluationSettings | None = None) -> RecordingResult:
@@ -119,69 +116,21 @@ def evaluate_transfer(test: TrainingSession, train: Sequence[TrainingSession], s
     for name in settings.pipelines:
         candidates = _candidates(store, pipeline_named(name), settings, _transfers(pipeline_named(name), settings, len(train)))
         tested = candidates[0].trials.recording == len(train)
-        results[name] = _tested(store, pipeline_named(name), candidates, tested, _recordings if len(train) > 1 else _inner_blocks, settings)
-    return RecordingResult(test.recording_id, _best(results), results)
+        results[name] = tested_on(store, pipeline_named(name), candidates, tested, recordings_of if len(train) > 1 else inner_blocks, settings)
+    return RecordingResult(test.recording_id, best_pipeline(results), results)
 
 
-def evaluation_json(results: Sequence[RecordingResult]) -> dict[str, Any]:
-    """Results as ``rlhb evaluate --json`` prints them.
-
-    Notes
-    -----
-    Over several recordings, AUC is the mean of the recordings' (pooled scores would mix their offsets) with the interval of that mean;
-    balanced accuracy, information gain and calibration error are of the pooled llr; counts and fitting times are added up.
-    """
-    names = list(results[0].pipelines)
-    mean_cv = {name: statistics.fmean(r.pipelines[name].cv_auc for r in results) for name in names}
-    return {
-        "chosen": max(names, key=lambda name: mean_cv[name]),
-        "pipelines": {name: _figures([r.pipelines[name] for r in results]) for name in names},
-        "per_recording": [
-            {"recording": r.recording, "chosen": r.chosen, "pipelines": {name: _figures([result]) for name, result in r.pipelines.items()}} for r in results
-        ],
-    }
-
-
-def _figures(results: Sequence[PipelineResult]) -> dict[str, Any]:
-    llr = np.concatenate([r.llr for r in results])
-    positive = np.concatenate([r.positive for r in results])
-    p = np.concatenate([expit(r.llr + logit(r.prior)) for r in results])
-    gains = np.concatenate([information_gains_bits(r.llr, r.positive, r.prior) for r in results])
-    return {
-        "auc": statistics.fmean(area_under_curve(r.llr, r.positive) for r in results),
-        "auc_ci95": list(_mean_interval(results)),
-        "balanced_accuracy": balanced_accuracy(llr, positive),
-        "information_gain_bits": float(gains.mean()),
-        "ece": expected_calibration_error(p, positive),
-        "ece_null95": calibration_error_null95(p),
-        "n_pos": int(positive.sum()),
-        "n_neg": int((~positive).sum()),
-        "fit_s": sum(r.fit_s for r in results),
-        "decode_ms_p50": statistics.median(r.decode_ms for r in results),
-        "cv_auc": statistics.fmean(r.cv_auc for r in results),
-        "n_rejected": sum(r.n_rejected for r in results),
-        "transfer": ", ".join(dict.fromkeys(str(r.transfer) for r in results)),
-    }
-
-
-def _mean_interval(results: Sequence[PipelineResult]) -> tuple[float, float]:
-    if len(results) == 1:
-        return auc_interval(results[0].llr, results[0].positive)
-    aucs = [area_under_curve(r.llr, r.positive) for r in results]
-    halves = [(high - low) / 2 for low, high in (auc_interval(r.llr, r.positive) for r in results)]
-    mean, half = statistics.fmean(aucs), float(np.sqrt(np.sum(np.square(halves)))) / len(results)
-    return max(0.0, mean - half), min(1.0, mean + half)
-
-
-def _best(results: dict[str, PipelineResult]) -> str:
+def best_pipeline(results: dict[str, PipelineResult]) -> str:
+    """Name of the pipeline that decoded left-out training trials best."""
     return max(results, key=lambda name: results[name].cv_auc)
 
 
-def _recordings(trials: Trials) -> NDArray[np.int64]:
+def recordings_of(trials: Trials) -> NDArray[np.int64]:
+    """Groups for leaving out whole recordings."""
     return trials.recording
 
 
-def _inner_blocks(trials: Trials) -> NDArray[np.int64]:
+def inner_blocks(trials: Trials) -> NDArray[np.int64]:
     """Blocks of equal count of what is trained on, per recording."""
     blocks = np.empty(len(trials.positive), dtype=np.int64)
     for recording in np.unique(trials.recording):
@@ -190,8 +139,14 @@ def _inner_blocks(trials: Trials) -> NDArray[np.int64]:
     return blocks
 
 
-def _splits(split: str, n_onsets: int) -> list[NDArray[np.bool_]]:
-    """Masks of test trials."""
+def split_masks(split: str, n_onsets: int) -> list[NDArray[np.bool_]]:
+    """Masks of test trials, one for each part that is tested.
+
+    Raises
+    ------
+    FitError
+        The split is neither a fraction nor blocks.
+    """
     try:
         if split.startswith("blocks:"):
             n_blocks = int(split.removeprefix("blocks:"))
@@ -226,14 +181,32 @@ def _candidates(store: FilteredSessions, pipeline: Pipeline, settings: Evaluatio
     return [candidate for transfer in transfers for candidate in candidates_of(store, specs[transfer], transfer)]
 
 
-def _tested(
-    store: FilteredSessions,
+def tested_on(
+    store: FilteredSessions | None,
     pipeline: Pipeline,
     candidates: Sequence[Candidate],
     test: NDArray[np.bool_],
     groups_of: GroupsOf,
     settings: EvaluationSettings,
 ) -> PipelineResult:
+    """Learn from the trials that share no sample with the test trials, and decode those.
+
+    Parameters
+    ----------
+    store : FilteredSessions or None
+        Needed for decoding online.
+    pipeline : Pipeline
+    candidates : sequence of Candidate
+    test : (n_trials,) bool
+    groups_of : callable
+        Groups of training trials that are left out in turn.
+    settings : EvaluationSettings
+
+    Raises
+    ------
+    FitError
+        Too few usable trials on one side.
+    """
     near = np.logical_or.reduce([candidate.trials.overlapping(test) for candidate in candidates])
     learned = learn(pipeline, candidates, ~near, groups_of)
     trials = learned.candidate.trials
@@ -242,7 +215,7 @@ def _tested(
     decode_ms = _decode_ms(learned, trials.features[rows][:_TIMED_WINDOWS])
     llr = learned.llr(trials.features[rows])
     positive, n_rejected = trials.positive[rows], int((test & ~trials.kept).sum())
-    if settings.decode_online:
+    if settings.decode_online and store is not None:
         session = store.sessions[-1]
         mine = test[trials.recording == len(store.sessions) - 1]
         everything = settings.decode_online(_as_decoder(learned, pipeline), session)[mine]
@@ -286,7 +259,8 @@ def _as_decoder(learned: Learned, pipeline: Pipeline) -> FittedDecoder:
     return FittedDecoder(spec, weights, bias, learned.calibration, (), released=False, statement=statement)
 
 
-def _pooled(folds: Sequence[PipelineResult]) -> PipelineResult:
+def pooled(folds: Sequence[PipelineResult]) -> PipelineResult:
+    """One result of all folds of a recording."""
     if len(folds) == 1:
         return folds[0]
     return PipelineResult(

@@ -1,6 +1,7 @@
 """XDF recordings of other programs (LabRecorder and the like), through pyxdf."""
 
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from recordings.errors import RecordingError
 from recordings.recording import RecordedEvent, Recording, Segment, content_sha256
+from recordings.sample_numbers import segments_of
 
 _TO_UV = {
     "": 1.0,
@@ -27,6 +29,7 @@ _TO_UV = {
 }
 _KINDS = frozenset({"eeg", "eog", "ecg", "emg"})
 _MAX_RATE_ERROR = 0.01
+_FILLED = re.compile(r"BAD_ACQ_SKIP/(\d{1,9})")
 
 
 def read_foreign_xdf(path: Path) -> Recording:
@@ -50,8 +53,9 @@ def read_foreign_xdf(path: Path) -> Recording:
     segments = _segments(eeg["info"]["segments"], stamps_s, rate_hz)
     names, kinds, scale, picks = _channels(path, eeg, remarks)
     samples = (np.asarray(eeg["time_series"], dtype=np.float64)[:, picks] * scale).astype(np.float32)
-    samples.flags.writeable = False
     events = [_event(text, stamp_s, stamps_s, segments, rate_hz) for stream in streams if _is_marker(stream) for text, stamp_s in _markers(stream)]
+    samples, segments, events = _without_filled(samples, segments, events)
+    samples.flags.writeable = False
     return Recording(
         path=path,
         sha256=content_sha256([path]),
@@ -63,6 +67,20 @@ def read_foreign_xdf(path: Path) -> Recording:
         events=tuple(sorted(events, key=lambda e: e.onset_sample)),
         remarks=tuple(remarks),
     )
+
+
+def _without_filled(
+    samples: NDArray[np.float32], segments: tuple[Segment, ...], events: list[RecordedEvent]
+) -> tuple[NDArray[np.float32], tuple[Segment, ...], list[RecordedEvent]]:
+    """Take out what an export filled in: a marker ``BAD_ACQ_SKIP/N`` at its first sample says how many."""
+    filled = [(e.onset_sample, int(match.group(1))) for e in events if (match := _FILLED.fullmatch(e.description))]
+    if not filled:
+        return samples, segments, events
+    numbers = np.concatenate([np.arange(s.sample_index, s.sample_index + s.n_samples) for s in segments])
+    there = np.ones(len(numbers), dtype=bool)
+    for first, n in filled:
+        there &= (numbers < first) | (numbers >= first + n)
+    return samples[there], segments_of(numbers[there]), [e for e in events if not _FILLED.fullmatch(e.description)]
 
 
 class _Remarks(logging.Handler):
@@ -86,12 +104,14 @@ def _load(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     said = _Remarks()
     logger = logging.getLogger("pyxdf")
     logger.addHandler(said)
+    propagated, logger.propagate = logger.propagate, False  # what it reports becomes remarks; a terminal gets none of its lines
     try:
         streams, _ = pyxdf.load_xdf(path)
     except Exception as error:  # pyxdf raises anything on damaged files; this is the border
         raise _damaged(path, " ".join(str(error).split())[:300] or type(error).__name__) from error
     finally:
         logger.removeHandler(said)
+        logger.propagate = propagated
     if said.errors:
         raise _damaged(path, said.errors[0].rstrip("."))
     return list(streams), list(dict.fromkeys(said.warnings))

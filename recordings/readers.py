@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_profiles import HardwareProfile
 from recordings.errors import RecordingError
 from recordings.foreign_xdf import read_foreign_xdf
 from recordings.recording import RecordedEvent, Recording, Segment, content_sha256
-from recordings.wholeness import check_brainvision, check_edf, check_fif
+from recordings.text_formats import TEXT_SUFFIXES, read_text
+from recordings.wholeness import check_brainvision, check_edf, check_fif, edf_other_units
 
 _BLOCK_SAMPLES = 1 << 16
 _KINDS = ("eeg", "eog", "ecg", "emg")
@@ -23,8 +25,14 @@ _MNE_SUFFIXES = (".fif", ".fif.gz", ".edf", ".bdf", ".vhdr", ".set")
 _XDF_SUFFIXES = (".xdf", ".xdfz", ".xdf.gz")
 
 
-def read_foreign(path: Path) -> Recording:
+def read_foreign(path: Path, profile: HardwareProfile | None = None) -> Recording:
     """Read another program's recording, by its suffix.
+
+    Parameters
+    ----------
+    path : Path
+    profile : HardwareProfile, optional
+        Board that was recorded; only text files need one (`recordings.text_formats`).
 
     Raises
     ------
@@ -32,6 +40,8 @@ def read_foreign(path: Path) -> Recording:
         The format is unknown, the file is cut or damaged, or holds no EEG.
     """
     suffix = _suffix(path)
+    if suffix in TEXT_SUFFIXES:
+        return read_text(path, profile)
     if suffix in _XDF_SUFFIXES:
         return read_foreign_xdf(path)
     if suffix in _MNE_SUFFIXES:
@@ -39,7 +49,7 @@ def read_foreign(path: Path) -> Recording:
     header = path.with_suffix(_NAMED_BY_ANOTHER.get(suffix, ".?"))
     if header.exists():
         raise RecordingError(f"{path} is the data of {header.name}. Give that file.")
-    raise RecordingError(f"{path}: '{suffix}' is no format that is read here. Known: {', '.join((*_XDF_SUFFIXES, *_MNE_SUFFIXES))}.")
+    raise RecordingError(f"{path}: '{suffix}' is no format that is read here. Known: {', '.join((*_XDF_SUFFIXES, *_MNE_SUFFIXES, *TEXT_SUFFIXES))}.")
 
 
 def _suffix(path: Path) -> str:
@@ -54,7 +64,7 @@ def _read_mne(path: Path, suffix: str) -> Recording:
     files = _files(path, suffix, raw)
     if suffix == ".vhdr":
         check_brainvision(path, files[1], len(raw.ch_names))
-    names, kinds, picks = _channels(path, suffix, raw)
+    names, kinds, picks = _channels(path, suffix, raw, edf_other_units(path) if suffix in (".edf", ".bdf") else frozenset())
     rate_hz = float(raw.info["sfreq"])
     events, skipped = _annotations(raw, rate_hz)
     segments = _segments(int(raw.n_times), skipped)
@@ -77,7 +87,9 @@ def _open_raw(path: Path) -> tuple[Any, tuple[str, ...]]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            raw = mne.io.read_raw(path, verbose="WARNING")
+            # EDF+ labels say the kind: "EEG Fz" is channel Fz
+            kinds = {"infer_types": True} if path.suffix.lower() in (".edf", ".bdf") else {}
+            raw = mne.io.read_raw(path, verbose="WARNING", **kinds)
         except Exception as error:  # noqa: BLE001 - readers raise anything on damaged files; this is the border
             _refuse(path, error)
     return raw, tuple(dict.fromkeys(" ".join(str(w.message).split()) for w in said))
@@ -102,14 +114,14 @@ def _files(path: Path, suffix: str, raw: Any) -> list[Path]:
     return found
 
 
-def _channels(path: Path, suffix: str, raw: Any) -> tuple[tuple[str, ...], tuple[str, ...], list[int]]:
+def _channels(path: Path, suffix: str, raw: Any, other_units: frozenset[int]) -> tuple[tuple[str, ...], tuple[str, ...], list[int]]:
     """Channels that are kept: EEG, and EOG, ECG, EMG by type, or by name where the file has no types."""
     names, kinds, picks = [], [], []
     for index, (name, declared) in enumerate(zip(raw.ch_names, raw.get_channel_types(), strict=True)):
         # The BrainVision reader calls whatever has no position "misc", an EOG among them; other formats' misc is in other units.
         untyped = declared == "eeg" or (declared == "misc" and suffix == ".vhdr")
         kind = next((k for pattern, k in _NAME_KINDS if untyped and pattern.search(name)), declared)
-        if kind in _KINDS:
+        if kind in _KINDS and index not in other_units:
             names.append(str(name).strip())
             kinds.append(str(kind))
             picks.append(index)

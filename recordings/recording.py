@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_profiles import HardwareProfile
 from messaging.records import Chunk, Event, Header
 from messaging.words import EventType
 from recordings.errors import RecordingError
@@ -100,13 +101,15 @@ class Recording:
         return tuple(e for e in self.events if e.description in descriptions)
 
 
-def read_recording(path: Path | str) -> Recording:
+def read_recording(path: Path | str, profile: HardwareProfile | None = None) -> Recording:
     """Read a recording into memory.
 
     Parameters
     ----------
     path : Path
-        Own XDF; other XDF; FIF, EDF/EDF+, BDF, BrainVision ``.vhdr``, EEGLAB ``.set``.
+        Own XDF; other XDF; FIF, EDF/EDF+, BDF, BrainVision ``.vhdr``, EEGLAB ``.set``; text of BrainFlow, the OpenBCI GUI, Mind Monitor.
+    profile : HardwareProfile, optional
+        Board that was recorded, where the file does not say it (`recordings.text_formats`).
 
     Returns
     -------
@@ -124,7 +127,7 @@ def read_recording(path: Path | str) -> Recording:
         return _read_own(path)
     from recordings.readers import read_foreign  # loads MNE or pyxdf, about a second
 
-    return read_foreign(path)
+    return read_foreign(path, profile)
 
 
 def _read_own(path: Path) -> Recording:
@@ -133,7 +136,7 @@ def _read_own(path: Path) -> Recording:
     events: list[RecordedEvent] = []
     remarks: list[str] = []
     row = 0
-    with LogReader(path) as reader:
+    with LogReader(path, pass_damage=True) as reader:
         for record in reader.records():
             if isinstance(record, Chunk):
                 _extend(segments, record.sample_index, row, record.n_samples)
@@ -142,6 +145,7 @@ def _read_own(path: Path) -> Recording:
             elif isinstance(record, Event) and record.onset_sample_index is not None:
                 events.append(_recorded_event(record, record.onset_sample_index))
         header = reader.header
+        remarks.extend(f"{damage.sentence} Its samples are a gap." for damage in reader.damaged)
         surplus = reader.file_bytes - reader.offset
         if surplus:
             remarks.append(f"The last {surplus} bytes are no whole record ({reader.damage or 'cut short'}) and were left out.")

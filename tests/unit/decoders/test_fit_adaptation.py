@@ -9,7 +9,8 @@ import pytest
 from scipy.special import expit
 
 from decoders.adaptation import ASSUMED_SEPARATION, N_ITERATIONS, N_PARTS, PRIOR_WINDOWS, UPDATE_EVERY, AdaptiveLDA
-from decoders.evaluate import EvaluationSettings, evaluate_transfer, evaluation_json
+from decoders.evaluate import EvaluationSettings, evaluate_transfer
+from decoders.evaluation_figures import evaluation_json
 from decoders.lda import LdaError, ShrinkageLDA, shrunk_covariance
 from decoders.metrics import area_under_curve, auc_interval
 from decoders.pipelines import Transfer

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from decoders.alignment import whitenings_at
-from decoders.evaluate import EvaluationSettings, evaluate_transfer, evaluate_within, evaluation_json
+from decoders.evaluate import EvaluationSettings, evaluate_transfer, evaluate_within
+from decoders.evaluation_figures import evaluation_json
 from decoders.offline import filter_recording
 from decoders.spec import FitError, Preprocessing
 from messaging.words import Signal

@@ -142,6 +142,7 @@ def test_artifacts_reject_with_the_rule():
     [
         (fitted(released=False), {}, "gate: information_gain: the lower bound"),
         (fitted(trained_on=("a", "rec")), {}, "in_training"),
+        (fitted(subjects=("anna", "bert")), {}, "other_subject: calibrated with anna, bert, not with sub"),
         (fitted(trained_on=("a", "b" * 64)), {"replayed_sha256": "b" * 64}, "in_training"),
     ],
 )
@@ -150,6 +151,11 @@ def test_values_are_kept_but_held(decoder, fields, words):
     assert reward.release is ReleaseState.HELD
     assert reward.release_reason.startswith(words)
     assert reward.llr is not None
+
+
+def test_a_decoder_of_this_subject_is_not_held():
+    (reward,) = decode([(0, use()), (500, unit(400))], decoders=(fitted(subjects=("anna", "sub")),))
+    assert reward.release is ReleaseState.OK
 
 
 def test_an_uncertain_onset_is_held():

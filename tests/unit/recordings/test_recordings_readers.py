@@ -162,7 +162,7 @@ def test_cut_or_missing_data_beside_a_header_is_refused(recordings_dir: Path, tm
         ("errp_iturrate/errp_1ch_256hz-epo.fif", "holds cut epochs"),
         ("format_samples/testbva.dat", "is the data of testbva.vhdr"),
         ("eeglab_sample/eeglab_data.fdt", "is the data of eeglab_data.set"),
-        ("format_samples/testmusemonitor.csv", "'.csv' is no format that is read here"),
+        ("README.md", "'.md' is no format that is read here"),
         ("format_samples", "is a folder"),
         ("format_samples/nothing.edf", "There is no recording"),
     ],

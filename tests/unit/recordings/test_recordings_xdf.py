@@ -9,10 +9,12 @@ from recordings.xdf import (
     MalformedError,
     Tag,
     encode_chunk,
+    encode_index_row,
     encode_length,
     encode_numeric_samples,
     encode_text_sample,
     parse_chunk,
+    parse_index_row,
     parse_length,
     parse_numeric_samples,
     parse_text_sample,
@@ -81,6 +83,16 @@ def test_samples_of_another_size_or_with_more_stamps_are_malformed() -> None:
     raw[2 + 9 + 8] = 8  # the second sample's flag
     with pytest.raises(MalformedError, match="stamps elsewhere"):
         parse_numeric_samples(memoryview(raw), 2, np.dtype(np.float32))
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=4), st.floats(allow_nan=False))
+def test_a_row_of_the_index_is_one_stamped_sample_of_int64(values: list[int], stamp_s: float) -> None:
+    raw = encode_index_row(values, stamp_s)
+    assert raw == encode_numeric_samples(np.array([values], dtype=np.int64), stamp_s)
+    assert parse_index_row(memoryview(raw), len(values)) == (tuple(values), stamp_s)
+    for wrong in (raw[:-1], raw + b"\0", b"\1\2" + raw[2:], raw[:2] + b"\0" + raw[3:]):
+        with pytest.raises(MalformedError, match="a row of the index"):
+            parse_index_row(memoryview(wrong), len(values))
 
 
 @given(st.text(max_size=400), st.floats(allow_nan=False))
