@@ -1,10 +1,13 @@
 """Entry of the `rlhb` command: pin the threads, then load the rest, and turn every foreseen fault into one sentence."""
 
 import sys
+import warnings
 
 
 def main() -> None:
     """Run the command line; exit status 0, 1 (failure) or 2 (usage)."""
+    # BrainFlow imports pkg_resources, which says on every import that it will go; pyproject.toml keeps a setuptools that has it.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     from rlhb.environment import EnvironmentMisfitError, check_rooms, pin_threads
 
     try:
