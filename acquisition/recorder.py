@@ -6,14 +6,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 from acquisition.board import AcquisitionError, Board, BoardChunk, PlacedEvent
-from acquisition.sample_clock import SampleClock
+from acquisition.held_events import HeldEvents
+from acquisition.sample_clock import SampleClock, StampKind
 from acquisition.sequencer import Sequencer
 from messaging.bus import KEEP_RECORDS_S
 from messaging.clocks import VirtualClock
 from messaging.identity import event_id
 from messaging.lab import LabEvent, SessionPlan
-from messaging.records import ClockFit, Event, Header, Record
+from messaging.records import Chunk, ClockFit, Event, Header, Record
 from messaging.words import ClockKind, EventType, Source
+from recordings.errors import RecordingFullError
+from recordings.log import read_log
 from recordings.writer import LogWriter
 
 SOFTWARE = ("rlhb", "brainflow", "pylsl", "numpy")
@@ -47,6 +50,17 @@ def make_header(plan: SessionPlan, board: Board, start_lsl_s: float, replayed_sh
     )
 
 
+def clock_of(board: Board, start_lsl_s: float | None = None) -> SampleClock:
+    """Return a sample clock for a board's stream, of the kind that its stamps are.
+
+    The daemon keeps one from the moment the board streams; a recording that begins later takes it over settled (`Recorder`).
+    """
+    driver = board.profile.driver
+    kind = StampKind.EXACT if board.source is Source.REPLAY else StampKind.SENDER if driver.kind == "lsl" else StampKind.ARRIVAL
+    start = _start_lsl_s(board) if start_lsl_s is None else start_lsl_s
+    return SampleClock(board.profile.sampling_rate_hz, start, board.clock.kind, delay_ms=driver.delay_ms, stamps=kind)
+
+
 class Recorder:
     """Writes one session's log.
 
@@ -60,6 +74,8 @@ class Recorder:
         Content hash of a replayed recording.
     kernel_set : str
         What the decoders compute with, for the header.
+    clock : SampleClock or None
+        Clock of the board's stream, counting the board's samples; the recording goes on with a copy that counts its own. None: a fresh one.
 
     Raises
     ------
@@ -67,7 +83,15 @@ class Recorder:
         A file of that name belongs to another session or another board.
     """
 
-    def __init__(self, folder: Path, plan: SessionPlan, board: Board, replayed_sha256: str | None = None, kernel_set: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: SessionPlan,
+        board: Board,
+        replayed_sha256: str | None = None,
+        kernel_set: str = "",
+        clock: SampleClock | None = None,
+    ) -> None:
         self.path = folder / f"{plan.recording_id}.xdf"
         self.plan = plan
         self.offsets: deque[tuple[int, int]] = deque()
@@ -83,12 +107,18 @@ class Recorder:
             folder.mkdir(parents=True, exist_ok=True)
             self.header = make_header(plan, board, _start_lsl_s(board), replayed_sha256, kernel_set)
             self._writer = LogWriter.create(self.path, self.header)
-        clock = SampleClock(board.profile.sampling_rate_hz, self.header.start_lsl_s, self.header.clock, delay_ms=board.profile.driver.delay_ms)
-        self.sequencer = Sequencer(self.header, clock, self._writer.last_ordinal, self._writer.end_index, set(self._writer.event_ids))
+        own_clock = clock_of(board, self.header.start_lsl_s)
+        held = self._held_events(board, resumed)
+        self.sequencer = Sequencer(self.header, own_clock, self._writer.last_ordinal, self._writer.end_index, set(self._writer.event_ids), held)
+        self._board_clock = clock
         self._base: int | None = None if board.clock.kind is ClockKind.REAL and board.source is not Source.REPLAY else 0
         """Board sample number of this recording's sample 0; None until the first samples come, whose time tells it."""
         self.new: list[Record] = [] if resumed else [self.header]
         """Records written and not yet handed to the publisher."""
+        self._unwritten: Record | None = None
+        """The record that a full disk has refused."""
+        self._ending = False
+        self._released: list[Event] = []
         if plan.decoder is not None:
             self.event(
                 LabEvent(
@@ -98,6 +128,17 @@ class Recorder:
                     decoder=plan.decoder,
                 )
             )
+
+    def _held_events(self, board: Board, resumed: bool) -> HeldEvents | None:
+        """Where the profile names a channel for onsets; after a crash its edges are looked for again in what is recorded."""
+        if board.profile.onset_edges is None or board.source is Source.REPLAY:
+            return None
+        held = HeldEvents(board.profile, self.header.soa_ms)
+        if resumed:
+            for record in read_log(self.path):
+                if isinstance(record, Chunk):
+                    held.samples(record.sample_index, record.samples)
+        return held
 
     def _check(self, board: Board) -> None:
         header = self.header
@@ -109,7 +150,12 @@ class Recorder:
             raise RecorderError(f"{self.path} was recorded with {was}, the board differs. Start a new session.")
 
     def _write(self, record: Record) -> None:
-        self.offsets.append((record.ordinal, self._writer.write(record)))
+        try:
+            offset = self._writer.write(record)
+        except RecordingFullError:
+            self._unwritten = record  # it has its ordinal: nothing may come before it
+            raise
+        self.offsets.append((record.ordinal, offset))
         self.new.append(record)
         now_s = self.sequencer.next_index / self.header.profile.sampling_rate_hz
         self._keep.append((record.ordinal, now_s))
@@ -117,15 +163,55 @@ class Recorder:
             self.keep_after = self._keep.popleft()[0]
             self.offsets.popleft()
 
+    def retry(self) -> None:
+        """Write the record that a full disk has refused, if there is one.
+
+        Raises
+        ------
+        RecordingFullError
+            There is no room yet.
+        """
+        if self._unwritten is not None:
+            record, self._unwritten = self._unwritten, None
+            self._write(record)
+
     def samples(self, chunk: BoardChunk) -> bool:
-        """Write a chunk of the board; False when the recording holds its samples already."""
+        """Write a chunk of the board; False when the recording holds its samples already.
+
+        Raises
+        ------
+        RecordingFullError
+            The disk is full. Samples that are not given again are a gap of the recording.
+        """
+        self.retry()
         if self._base is None:
             self._base = chunk.first_index - self._first_index(chunk)
+            if self._board_clock is not None:
+                self.sequencer.clock, self._board_clock = self._board_clock.shifted(self._base), None
         shifted = BoardChunk(first_index=chunk.first_index - self._base, samples=chunk.samples, host_stamp_lsl_s=chunk.host_stamp_lsl_s)
         record = self.sequencer.samples(shifted)
         if record is not None:
             self._write(record)
+            self._write_released()
         return record is not None
+
+    def _write_released(self, *, over: bool = False) -> None:
+        while (event := self.sequencer.released(over=over)) is not None:
+            self._write(event)
+            self._released.append(event)
+
+    def take_released(self) -> list[Event]:
+        """Return the events that were held back for their edges and have been written since the last call: they can be acknowledged now."""
+        taken, self._released = self._released, []
+        return taken
+
+    def take_alarm(self) -> str | None:
+        """One sentence when onsets go without the hardware edges that the profile promises; None otherwise, and after it was given."""
+        return self.sequencer.held.take_alarm() if self.sequencer.held is not None else None
+
+    def has(self, event_id: str) -> bool:
+        """Whether an event is in the recording: only then may it be acknowledged."""
+        return self.sequencer.has(event_id)
 
     def _first_index(self, chunk: BoardChunk) -> int:
         """Sample number at which a chunk goes on with this recording: real time has passed since its last sample."""
@@ -142,7 +228,15 @@ class Recorder:
         return self._base is not None
 
     def event(self, event: LabEvent, server_to_host: ClockFit | None = None) -> Event | None:
-        """Write an event of the server and return it; None when it is in the recording already."""
+        """Write an event of the server and return it.
+
+        Returns
+        -------
+        Event or None
+            None when it is in the recording already, or is held back until its hardware edge is seen or can come no more:
+            `samples` writes it then, `take_released` gives it. `has` tells one from the other.
+        """
+        self.retry()
         record = self.sequencer.event(event, server_to_host)
         if record is not None:
             self._write(record)
@@ -150,6 +244,7 @@ class Recorder:
 
     def placed(self, event: PlacedEvent) -> None:
         """Write an annotation of a replayed recording, unless it is in the recording."""
+        self.retry()
         record = self.sequencer.placed(event)
         if record is not None:
             self._write(record)
@@ -164,13 +259,17 @@ class Recorder:
         self._writer.sync()
 
     def finish(self, reason: str) -> None:
-        """Write the end and close the file."""
-        self._write(self.sequencer.end(reason))
+        """Write what is held back, then the end, and close the file."""
+        self.retry()
+        self._write_released(over=True)
+        if not self._ending:
+            self._ending = True
+            self._write(self.sequencer.end(reason))
         self._writer.sync()
         self._writer.close()
 
     def close(self) -> None:
-        """Close the file without an end: the recording can be gone on with."""
+        """Close the file without an end: the recording can be gone on with. What is held back has not been acknowledged and comes again."""
         self._writer.sync()
         self._writer.close()
 

@@ -3,6 +3,7 @@
 import math
 
 from acquisition.board import BoardChunk, PlacedEvent
+from acquisition.held_events import Held, HeldEvents
 from acquisition.sample_clock import SampleClock
 from messaging.lab import LabEvent, ServerTime
 from messaging.records import Chunk, ClockFit, End, Event, Header, Onset
@@ -23,15 +24,32 @@ class Sequencer:
     clock : SampleClock
     last_ordinal, next_index, recorded :
         Where an interrupted log stopped: its last ordinal, the index after its last sample, the event ids it holds.
+    held : HeldEvents or None
+        Where onsets move to the edges of a channel: what keeps events back until the edges are there.
+
+    Notes
+    -----
+    A record is written once, so an onset that may still move to its edge is no record yet. It is held back, and every event after it with it,
+    so that the log keeps the order in which events came; `released` gives them as records.
     """
 
-    def __init__(self, header: Header, clock: SampleClock, last_ordinal: int = 1, next_index: int = 0, recorded: set[str] | None = None) -> None:
+    def __init__(
+        self,
+        header: Header,
+        clock: SampleClock,
+        last_ordinal: int = 1,
+        next_index: int = 0,
+        recorded: set[str] | None = None,
+        held: HeldEvents | None = None,
+    ) -> None:
         self.header = header
         self.clock = clock
         self.ordinal = last_ordinal
         self.next_index = next_index
         self.lost_samples = 0
+        self.held = held
         self._recorded = recorded if recorded is not None else set()
+        self._earliest_lsl_s = -math.inf
 
     def _take_ordinal(self) -> int:
         self.ordinal += 1
@@ -47,13 +65,23 @@ class Sequencer:
         if known >= chunk.samples.shape[0]:
             return None
         first = chunk.first_index + known
+        if first > self.next_index:
+            self.clock.gap()
         self.clock.observe(chunk.first_index + chunk.samples.shape[0] - 1, chunk.host_stamp_lsl_s)
         self.lost_samples += first - self.next_index
         self.next_index = chunk.first_index + chunk.samples.shape[0]
-        return Chunk(ordinal=self._take_ordinal(), sample_index=first, time_lsl_s=self.clock.time_at(first), samples=chunk.samples[known:])
+        if self.held is not None:
+            self.held.samples(first, chunk.samples[known:])
+        return Chunk(ordinal=self._take_ordinal(), sample_index=first, time_lsl_s=self._time_of(first), samples=chunk.samples[known:])
+
+    def _time_of(self, first: int) -> float:
+        """Time of a chunk's first sample, never before the chunk before it, however far the clock has come to know better."""
+        time_lsl_s = max(self.clock.time_at(first), self._earliest_lsl_s)
+        self._earliest_lsl_s = time_lsl_s
+        return time_lsl_s
 
     def event(self, event: LabEvent, server_to_host: ClockFit | None) -> Event | None:
-        """Place an event of the server; None when the log holds it.
+        """Place an event of the server; None when the log holds it, or it is held back.
 
         Parameters
         ----------
@@ -61,7 +89,7 @@ class Sequencer:
         server_to_host : ClockFit or None
             Host LSL seconds = server seconds + offset; needed for events that have a time.
         """
-        if event.event_id in self._recorded:
+        if event.event_id in self._recorded or (self.held is not None and event.event_id in self.held):
             return None
         onset = index = None
         if event.time is not None and server_to_host is not None:
@@ -69,7 +97,31 @@ class Sequencer:
             index = self._index_at(onset.onset_lsl_s)
         elif event.time is None and event.type is not EventType.UNIT:
             index = self.next_index
-        return self._record(event, index, onset)
+        if self.held is None:
+            return self._record(event, index, onset)
+        self.held.put(event, index, onset)
+        return self.released() if len(self.held) == 1 else None
+
+    def released(self, *, over: bool = False) -> Event | None:
+        """Give the next event that was held back and need not wait any longer; ask again until there is none.
+
+        Parameters
+        ----------
+        over : bool
+            No more samples will come.
+        """
+        held = self.held.next(over=over) if self.held is not None else None
+        return None if held is None else self._record(held.event, *self._moved(held))
+
+    def _moved(self, held: Held) -> tuple[int | None, Onset | None]:
+        """Sample and onset of an event: those of its edge, where it has one."""
+        edge, onset = held.edge, held.onset
+        if edge is None or onset is None or self.held is None:
+            return held.index, onset
+        time_lsl_s = self.clock.time_at(edge.position)
+        end = None if onset.offset_lsl_s is None else onset.offset_lsl_s + time_lsl_s - onset.onset_lsl_s
+        moved = {"onset_lsl_s": time_lsl_s, "offset_lsl_s": end, "onset_sd_ms": edge.sd_ms, "onset_source": self.held.source}
+        return math.floor(edge.position + 0.5), onset.model_copy(update=moved)
 
     def placed(self, placed: PlacedEvent) -> Event | None:
         """Place an annotation of a replayed recording; None when the log holds it."""

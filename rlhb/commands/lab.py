@@ -8,9 +8,11 @@ from typing import Annotated, Optional
 import typer
 
 from acquisition.board import Board
-from acquisition.daemon import Daemon, DaemonPlan
+from acquisition.daemon import Daemon
 from acquisition.markers import check_markers, read_marker_map
+from acquisition.plan import DaemonPlan
 from acquisition.replay_board import ReplayBoard, parse_speed
+from acquisition.replay_course import recorded_legs
 from decoders.kernels import kernel_set
 from decoders.registry import Registry
 from decoders.worker import Worker, WorkerPlan
@@ -18,11 +20,15 @@ from hardware_profiles import HardwareProfile, load_profile
 from messaging.lab import SessionPlan
 from messaging.records import DecoderRef
 from messaging.settings import Settings
-from recordings.recording import Recording, read_recording
+from messaging.tasks import side_by_side
+from recordings.recording import Recording
 from rlhb.cli import log_to_stderr, run_until_stopped, settings
 from rlhb.decoder_choice import resolve_decoder
 from rlhb.errors import CommandError
-from rlhb.options import DEFAULT_PRIOR, DataDir
+from rlhb.options import DEFAULT_PRIOR, BoardProfile, DataDir, Subject, board_profile
+from rlhb.recording_quality import AcceptQuality, read_checked
+from rlhb.replay_console import ReplayConsole
+from rlhb.training_input import subject_of
 
 REPLAY_PROTOCOL = "replay"
 
@@ -78,6 +84,10 @@ def _board(profile: HardwareProfile, keys: list[Path], subject_seed: int, run_se
             from acquisition.brainflow_board import BrainFlowBoard
 
             return BrainFlowBoard(profile)
+        case "lsl":
+            from acquisition.lsl_board import LslBoard
+
+            return LslBoard(profile)
         case "simulated_subject":
             from acquisition.simulated_board import SimulatedSubjectBoard
             from acquisition.simulated_subject import SimulatedSubject, load_subject_key
@@ -87,7 +97,7 @@ def _board(profile: HardwareProfile, keys: list[Path], subject_seed: int, run_se
             raise CommandError(f"Profile {profile.name} is a replay: use `rlhb replay RECORDING`.")
 
 
-def replay_plan(recording: Recording, run_id: str, decoder: DecoderRef | None, prior: float) -> SessionPlan:
+def replay_plan(recording: Recording, run_id: str, decoder: DecoderRef | None, prior: float, subject: str | None = None) -> SessionPlan:
     """Session of a replay; its names follow from the recording and the run alone, so a restarted daemon goes on with it."""
     name = f"replay-{recording.path.stem[:48]}-{run_id}"
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
@@ -95,7 +105,7 @@ def replay_plan(recording: Recording, run_id: str, decoder: DecoderRef | None, p
     return SessionPlan(
         session_id=safe,
         recording_id=safe,
-        subject=header.subject if header else f"recording-{recording.sha256[:12]}",
+        subject=subject or subject_of(recording),
         protocol=REPLAY_PROTOCOL,
         task=header.task if header else "replay",
         soa_ms=header.soa_ms if header else None,
@@ -106,7 +116,7 @@ def replay_plan(recording: Recording, run_id: str, decoder: DecoderRef | None, p
 
 
 def replay(
-    recording: Annotated[Path, typer.Argument(help="XDF, FIF, EDF, BDF, BrainVision, EEGLAB.")],
+    recording: Annotated[Path, typer.Argument(help="XDF, FIF, EDF, BDF, BrainVision, EEGLAB, text of BrainFlow, OpenBCI GUI, Mind Monitor.")],
     speed: Annotated[str, typer.Option(help="Stream seconds per second, or 'max'.")] = "1",
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
     markers: Annotated[Optional[Path], typer.Option(help='TOML map: "token/error" = "unit" | "annotation" | "ignore".')] = None,  # noqa: UP045
@@ -114,19 +124,22 @@ def replay(
     prior: Annotated[float, typer.Option(min=0.001, max=0.999, help="Prior probability of the positive class.")] = DEFAULT_PRIOR,
     run_id: Annotated[Optional[str], typer.Option(help="Name of this run; the same name goes on where it was interrupted.")] = None,  # noqa: UP045
     chunk_samples: Annotated[Optional[int], typer.Option(min=1, help="Samples per chunk.")] = None,  # noqa: UP045
+    profile: BoardProfile = None,
+    subject: Subject = None,
+    accept_quality: AcceptQuality = False,
     data_dir: DataDir = None,
     wait_for_worker: Annotated[bool, typer.Option(help="Faster than 1x, wait for a decoder worker.")] = True,
 ) -> None:
-    """Play a recording as if it were a board."""
+    """Play a recording as if it were a board. On a terminal: space pauses, left and right move by 10 s, q quits."""
     chosen = settings(data_dir=data_dir)
     log_to_stderr(chosen.log_level)
     pace = parse_speed(speed)
-    found = read_recording(recording)
+    found = read_checked(recording, board_profile(profile), accept_quality)
     marker_map = read_marker_map(markers) if markers else None
     if marker_map is not None:
         check_markers(marker_map, found)
     reference = resolve_decoder(Registry(chosen.decoders_dir), decoder, found) if decoder else None
-    plan_of_session = replay_plan(found, run_id or uuid.uuid4().hex[:8], reference, prior)
+    plan_of_session = replay_plan(found, run_id or uuid.uuid4().hex[:8], reference, prior, subject)
     board = ReplayBoard(found, plan_of_session.session_id, pace, marker_map, loop, chunk_samples)
     plan = DaemonPlan(
         data_dir=_folder(chosen),
@@ -137,8 +150,14 @@ def replay(
         replayed_sha256=found.sha256,
         kernel_set=kernel_set(),
         wait_for_worker=wait_for_worker and (pace > 1 or math.isinf(pace)),
+        stay_until_committed=wait_for_worker,
     )
-    run_until_stopped(Daemon(plan, board).run)
+    board.restore(recorded_legs(plan.recordings_dir / f"{plan_of_session.recording_id}.xdf"))
+
+    async def played() -> None:
+        await side_by_side(Daemon(plan, board).run(), ReplayConsole(board, recording.name, pace).run())
+
+    run_until_stopped(played)
 
 
 def decode(data_dir: DataDir = None) -> None:
