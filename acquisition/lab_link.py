@@ -7,7 +7,25 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from messaging.clocks import ClockOffset
-from messaging.lab import ClockPing, ClockPong, LabAck, LabAlarm, LabDown, LabEvent, LabEvents, LabHello, LabQuality, LabStatus, StartRecording, StopRecording
+from messaging.lab import (
+    ClockPing,
+    ClockPong,
+    LabAck,
+    LabAlarm,
+    LabConfirmed,
+    LabDown,
+    LabEnded,
+    LabEvent,
+    LabEvents,
+    LabHello,
+    LabImpedance,
+    LabQuality,
+    LabStatus,
+    MeasureImpedance,
+    ReplayControl,
+    StartRecording,
+    StopRecording,
+)
 from messaging.records import Chunk, ClockFit, encode_record
 from messaging.tasks import side_by_side
 from messaging.websocket import ReconnectingSocket
@@ -16,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PINGS_AT_START = 8
 PING_EVERY_S = 2.0
+LONGEST_WAIT_S = 0.6
+"""Between tries to reach the server: within a second of its return the lab is back."""
 
 
 class LabLink:
@@ -44,10 +64,10 @@ class LabLink:
         token: str,
         hello: Callable[[], LabHello],
         on_events: Callable[[tuple[LabEvent, ...]], list[str]],
-        on_command: Callable[[StartRecording | StopRecording], Awaitable[None]],
+        on_command: Callable[[StartRecording | StopRecording | MeasureImpedance | ReplayControl | LabConfirmed], Awaitable[None]],
         now_lsl_s: Callable[[], float],
     ) -> None:
-        self._socket = ReconnectingSocket(url, token, self._open, self._message)
+        self._socket = ReconnectingSocket(url, token, self._open, self._message, longest_wait_s=LONGEST_WAIT_S)
         self._hello, self._on_events, self._on_command, self._now = hello, on_events, on_command, now_lsl_s
         self._offset = ClockOffset()
         self._held: list[LabEvent] = []
@@ -92,7 +112,7 @@ class LabLink:
             case LabEvents():
                 self._held.extend(message.events)
                 await self._flush()
-            case StartRecording() | StopRecording():
+            case StartRecording() | StopRecording() | MeasureImpedance() | ReplayControl() | LabConfirmed():
                 await self._on_command(message)
             case _:
                 pass
@@ -103,9 +123,13 @@ class LabLink:
         held, self._held = tuple(self._held), []
         recorded = self._on_events(held)
         if recorded:
-            await self._socket.send(LabAck(recorded=tuple(recorded)).model_dump_json())
+            await self.acknowledge(recorded)
 
-    async def tell(self, message: LabStatus | LabQuality | LabAlarm) -> bool:
+    async def acknowledge(self, recorded: list[str]) -> None:
+        """Say that events are in the recording; what is lost on the way is sent again and acknowledged then."""
+        await self._socket.send(LabAck(recorded=tuple(recorded)).model_dump_json())
+
+    async def tell(self, message: LabStatus | LabQuality | LabImpedance | LabEnded | LabAlarm) -> bool:
         """Send a message up, if the server is there."""
         return await self._socket.send(message.model_dump_json(exclude_none=True))
 

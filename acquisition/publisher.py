@@ -1,4 +1,4 @@
-"""Puts the log on the bus, in order, and fills the bus again from the recording when it lost its memory."""
+"""Puts the log on the bus, in order, fills the bus again when it lost its memory, and stays until the log's rewards are committed."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,12 @@ import logging
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from messaging.bus import ActiveRecording, Bus, BusError
 from messaging.records import Header, Record, encode_record
+from recordings.errors import RecordingError
 from recordings.log import read_log
 
 log = logging.getLogger(__name__)
@@ -33,16 +33,6 @@ class Written(Protocol):
     keep_after: int
 
 
-@dataclass(slots=True)
-class EndedRecording:
-    """A recording whose end was written, but perhaps not published, before the daemon was killed."""
-
-    path: Path
-    header: Header
-    offsets: deque[tuple[int, int]] = field(default_factory=deque)
-    keep_after: int = 0
-
-
 class Publisher:
     """Publishes one recording; the board never waits for it.
 
@@ -58,11 +48,19 @@ class Publisher:
         self._backlog: deque[Record] = deque(maxlen=LARGEST_BACKLOG)
         self._wake = asyncio.Event()
         self._last = 0
-        self._done = asyncio.Event()
+        self.published = asyncio.Event()
+        """The log is on the bus to its end."""
+        self.committed = asyncio.Event()
+        """The worker says that all rewards of the log are committed."""
         self._finishing = False
         self._looked_s = time.monotonic()
         self.away: str | None = None
         """Why the bus cannot be reached; None while it can."""
+
+    @property
+    def recording_id(self) -> str:
+        """Identity of the recording."""
+        return self._recorder.header.recording_id
 
     def offer(self, records: list[Record]) -> None:
         """Take records that have been written."""
@@ -74,14 +72,10 @@ class Publisher:
         self._finishing = True
         self._wake.set()
 
-    async def finished(self) -> None:
-        """Wait until the end is on the bus."""
-        await self._done.wait()
-
     async def run(self) -> None:
-        """Publish until finished or cancelled."""
+        """Publish until the end is committed, or cancelled."""
         known = False
-        while not self._done.is_set():
+        while not self.committed.is_set():
             try:
                 if not known:
                     await self._fill()
@@ -93,6 +87,9 @@ class Publisher:
                 self.away = str(error)
                 known = False
                 await asyncio.sleep(RETRY_S)
+            except RecordingError as error:
+                log.error("%s Its last labels can be had with `rlhb relabel`.", error)
+                return
 
     async def _fill(self) -> None:
         """Announce the recording and publish what the bus does not hold, up to ten minutes, from the recording."""
@@ -119,12 +116,14 @@ class Publisher:
 
     async def _drain(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):  # Python 3.11's wait_for may swallow a cancellation
+                await self._wake.wait()
         self._wake.clear()
         if time.monotonic() - self._looked_s > LOOK_EVERY_S:
             self._looked_s = time.monotonic()
             if await self._bus.generation(self._recorder.header.recording_id) is None:
                 log.warning("The bus has lost its memory; it is filled again from the recording.")
+                self.published.clear()
                 await self._fill()
         while self._backlog:
             batch: list[tuple[int, bytes]] = []
@@ -137,4 +136,6 @@ class Publisher:
                 continue
             await self._publish(batch)
         if self._finishing:
-            self._done.set()
+            self.published.set()
+            if await self._bus.progress(self.recording_id) >= self._last:
+                self.committed.set()

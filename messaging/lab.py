@@ -42,6 +42,13 @@ class LabHello(_Frozen):
     """Set when the daemon runs a session of its own (a replay): the server enters it as running."""
 
 
+class LabConfirmed(_Frozen):
+    """The server has taken the end of a session that the daemon ran by itself, down."""
+
+    type: Literal["confirmed"] = "confirmed"
+    session_id: str
+
+
 class LabWelcome(_Frozen):
     """Answer to the hello, down. What is to be recorded follows as a command."""
 
@@ -150,6 +157,15 @@ class LabAck(_Frozen):
     recorded: tuple[str, ...]
 
 
+class ReplayPosition(_Frozen):
+    """Where a replay is."""
+
+    position_s: float = Field(ge=0)
+    """Seconds from the start of the replayed recording."""
+    duration_s: float = Field(gt=0)
+    paused: bool = False
+
+
 class LabStatus(_Frozen):
     """State of the daemon, up, once a second and on every change."""
 
@@ -172,6 +188,8 @@ class LabStatus(_Frozen):
     """Standard deviation of the server-to-host clock fit."""
     bus: Literal["connected", "away"] = "connected"
     bytes_free: int | None = None
+    replay: ReplayPosition | None = None
+    """Set while a recording is replayed."""
 
 
 class ChannelQuality(_Frozen):
@@ -223,6 +241,17 @@ class ChannelImpedance(_Frozen):
     bad: bool = False
 
 
+class LabEnded(_Frozen):
+    """A session that the daemon ran by itself (a replay) has its end, up; repeated until `LabConfirmed` names it, also by a later daemon.
+
+    The server moves the session to finished, if it is live still, and confirms; it confirms a session that it does not know as well.
+    """
+
+    type: Literal["ended"] = "ended"
+    session_id: str
+    sentence: str
+
+
 class LabImpedance(_Frozen):
     """Electrode impedance while it is being measured, up, once a second."""
 
@@ -243,13 +272,13 @@ class LabAlarm(_Frozen):
     """What happened and what to do."""
 
 
-LabUp = TypeAdapter[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabAlarm](
-    Annotated[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabAlarm, Field(discriminator="type")]
+LabUp = TypeAdapter[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabEnded | LabAlarm](
+    Annotated[LabHello | ClockPing | LabAck | LabStatus | LabQuality | LabImpedance | LabEnded | LabAlarm, Field(discriminator="type")]
 )
 """Text messages of the daemon. Binary frames up are previews: one `records.Chunk` as `encode_record` writes it (all channels,
 microvolt, thinned to `LabStatus.preview_rate_hz`)."""
 
-LabDown = TypeAdapter[LabWelcome | ClockPong | LabEvents | StartRecording | StopRecording | MeasureImpedance | ReplayControl | Refusal](
-    LabWelcome | ClockPong | LabEvents | LabCommand | Refusal
+LabDown = TypeAdapter[LabWelcome | ClockPong | LabEvents | StartRecording | StopRecording | MeasureImpedance | ReplayControl | LabConfirmed | Refusal](
+    LabWelcome | ClockPong | LabEvents | LabCommand | LabConfirmed | Refusal
 )
 """Text messages to the daemon."""

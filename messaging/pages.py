@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from messaging.lab import ChannelImpedance, ChannelQuality, StreamQuality, ClockPing, ClockPong, LabStatus
+from messaging.lab import ChannelImpedance, ChannelQuality, ClockPing, ClockPong, LabStatus, StreamQuality
 from messaging.records import ClockFit, UnitShown
 from messaging.rewards import CommittedRewards, Refusal
 
@@ -198,12 +198,44 @@ class ShownTrial(_Frozen):
     """How many units have been reported as shown."""
 
 
+class SessionNote(_Frozen):
+    """Something that happened to the session and is worth reading: a comment, a rating, a hold, a pause."""
+
+    position: int
+    """Rises with every entry of the server's journal."""
+    what: str
+    text: str
+    who: str
+    at: str
+
+
+class StandingFault(_Frozen):
+    """Something that is wrong now and stays in the state until it is over."""
+
+    what: Literal["lab_away", "board_stalled", "bus_away"]
+    sentence: str
+    """What is wrong and what to do."""
+    since: str
+
+
+class BoardAbilities(_Frozen):
+    """What the connected board is, and what an operator may ask of it."""
+
+    title: str
+    source: str
+    impedance: bool = False
+    """Electrode impedance can be measured."""
+    impedance_limit_kohm: float | None = None
+    eeg_channels: tuple[str, ...] = ()
+
+
 class OperatorState(_Frozen):
     """State of the session and of every process, down, on every change and once a second."""
 
     type: Literal["state"] = "state"
     session_id: str
     session_state: str
+    """A word of the server's state machine, or ``interrupted``: the daemon that runs the session by itself has been gone for a while."""
     protocol: str
     subject: str
     source: str | None
@@ -220,6 +252,17 @@ class OperatorState(_Frozen):
     decoder: dict[str, Any] | None = None
     current: ShownTrial | None = None
     recent: tuple[ShownTrial, ...] = ()
+    held: str | None = None
+    """Reason of the operator's hold; None: labels are not withheld by an operator."""
+    over: bool = False
+    """Finished or aborted: no process works on the session any more, and none is shown."""
+    recording_id: str | None = None
+    recording: str = "none"
+    """What becomes of the recording: none, wanted, stopping, stopped."""
+    notes: tuple[SessionNote, ...] = ()
+    """The latest entries of the session's journal, newest first."""
+    faults: tuple[StandingFault, ...] = ()
+    board: BoardAbilities | None = None
 
 
 class OperatorQuality(_Frozen):

@@ -1,5 +1,6 @@
 """Rewards: what a decoder says about a unit, and the websocket messages that carry it (`/ws/v1/rewards`)."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -25,6 +26,8 @@ class DecoderStatement(_Frozen):
     auc_ci95: tuple[float, float] | None
     trained_on: tuple[str, ...]
     """Content hashes of the training recordings."""
+    subjects: tuple[str, ...] = ()
+    """Whom it was calibrated with; its verdict speaks of them alone. Empty: not known, as in decoders of before."""
     adapted_to: str | None = None
 
 
@@ -162,12 +165,29 @@ class CommittedRewards(_Frozen):
     items: tuple[dict[str, Any], ...]
 
 
+class RefusalCode(StrEnum):
+    """Why a connection was refused or closed, for programs."""
+
+    BAD_MESSAGE = "bad_message"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    """Another connection has what this one asks for, e.g. a second subject page."""
+    REPLACED = "replaced"
+    """Another connection took over what this one had."""
+    TOO_SLOW = "too_slow"
+    FAILED = "failed"
+    """The server failed; connecting again may help."""
+
+
 class Refusal(_Frozen):
     """The server closes the connection and says why, down."""
 
     type: Literal["refused"] = "refused"
     reason: str
     remedy: str
+    code: RefusalCode | None = None
 
 
 RewardsUp = Annotated[WorkerHello | ConsumerHello, Field(discriminator="role")]

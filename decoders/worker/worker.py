@@ -8,6 +8,7 @@ from decoders.worker.following import Following
 from decoders.worker.plan import WorkerPlan
 from messaging.bus import ActiveRecording, Bus, BusError
 from messaging.websocket import Refused
+from recordings.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ class Worker:
         self._plan = plan
         self._bus = Bus(plan.bus_url)
         self._following: dict[str, asyncio.Task[None]] = {}
+        self._given_up: set[str] = set()
+        """Recordings whose file is damaged where it is needed."""
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -54,7 +57,7 @@ class Worker:
             await self._bus.close()
 
     def _follow(self, recording: ActiveRecording) -> None:
-        if recording.recording_id not in self._following:
+        if recording.recording_id not in self._following and recording.recording_id not in self._given_up:
             following = Following(self._plan, recording)
             self._following[recording.recording_id] = asyncio.create_task(following.run())
 
@@ -66,5 +69,9 @@ class Worker:
             error = None if task.cancelled() else task.exception()
             if isinstance(error, Refused):
                 raise error
+            if isinstance(error, RecordingError):
+                self._given_up.add(recording_id)
+                log.error("%s Its labels stop before the damage. `rlhb relabel` decodes what can be read.", error)
+                continue
             if error is not None:
                 log.error("Recording %s: %s: %s. It is taken up again from its checkpoint.", recording_id, type(error).__name__, error, exc_info=error)
