@@ -167,6 +167,7 @@ def _assembled(
         auc=area_under_curve(held_out.llr, common.positive),
         auc_ci95=auc_interval(held_out.llr, common.positive),
         trained_on=trained_on,
+        subjects=tuple(dict.fromkeys(session.subject for session in sessions)) if all(session.subject for session in sessions) else (),
     )
     return FittedDecoder(spec, weights, bias, calibration, verdict.lines, verdict.released, statement)
 

@@ -33,6 +33,8 @@ def hold_reason(header: Header, event: Event, decoder: FittedDecoder | None, dec
     if not decoder.released:
         failed = next((line for line in decoder.gate if line.verdict == "failed"), None)
         return f"gate: {failed.name}: {failed.sentence}" if failed else "gate: the decoder is not released"
+    if decoder.statement.subjects and header.subject not in decoder.statement.subjects:
+        return f"other_subject: calibrated with {', '.join(decoder.statement.subjects)}, not with {header.subject}"
     if {header.replayed_sha256, header.recording_id} & set(decoder.statement.trained_on):
         return "in_training"
     if standing.aborted:

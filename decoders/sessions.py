@@ -32,6 +32,8 @@ class TrainingSession:
     sha256: str
     """Content hash of the recording."""
     recording_id: str
+    subject: str = ""
+    """Pseudonym; empty: not known."""
     segments: tuple[Segment, ...] = ()
     """(sample_index, row, n_rows) of pieces without a gap; empty: one piece from sample 0."""
 
@@ -50,6 +52,7 @@ def training_session(
     *,
     sha256: str,
     recording_id: str,
+    subject: str = "",
     segments: tuple[Segment, ...] = (),
     blocks: NDArray[np.int64] | int = N_BLOCKS,
 ) -> TrainingSession:
@@ -64,7 +67,7 @@ def training_session(
     onset_samples : (n_onsets,) int64
         Any order; equal onsets of different class are refused.
     positive : (n_onsets,) bool
-    sha256, recording_id : str
+    sha256, recording_id, subject : str
     segments : tuple of (sample_index, row, n_rows)
     blocks : (n_onsets,) int64, or int
         Chronological blocks, or into how many blocks of equal count to cut.
@@ -92,7 +95,7 @@ def training_session(
     if (np.diff(cut) < 0).any():
         raise FitError("Blocks go back in time; number them in the order they were recorded.")
     return TrainingSession(
-        np.asarray(samples, dtype=np.float32), float(sampling_rate_hz), tuple(channel_names), onsets, marks, cut, sha256, recording_id, tuple(segments)
+        np.asarray(samples, dtype=np.float32), float(sampling_rate_hz), tuple(channel_names), onsets, marks, cut, sha256, recording_id, subject, tuple(segments)
     )
 
 

@@ -1,6 +1,7 @@
 """The commands, one module for each group; only the one that is called is loaded, so that a process starts quickly."""
 
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -10,9 +11,13 @@ MODULES = {
     "acquire": "lab",
     "replay": "lab",
     "decode": "lab",
+    "latency": "latency",
     "fit": "decoding",
     "evaluate": "decoding",
     "relabel": "decoding",
+    "export": "exporting",
+    "emulate": "emulate",
+    "bench": "benchmarking",
     "doctor": "inspection",
     "profiles": "inspection",
 }
@@ -20,6 +25,9 @@ MODULES = {
 
 def register(app: typer.Typer, arguments: list[str]) -> None:
     """Add the command that the arguments name; all of them for help, or a name that is none."""
+    if arguments[:1] == ["--version"]:
+        app.callback()(_together)
+        return
     called = next((word for word in arguments if not word.startswith("-")), None)
     names = [MODULES[called]] if called in MODULES else list(dict.fromkeys(MODULES.values()))
     for name in names:
@@ -27,5 +35,15 @@ def register(app: typer.Typer, arguments: list[str]) -> None:
     app.callback()(_together)
 
 
-def _together() -> None:
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"rlhb {version('rlhb')}")
+        raise typer.Exit
+
+
+def _together(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version.")] = False,
+) -> None:
     """Word-by-word neural rewards for language models, decoded from EEG while a person reads."""

@@ -10,10 +10,11 @@ from typing import IO, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from decoders.evaluate import EvaluationSettings, RecordingResult, evaluate_transfer, evaluate_within, evaluation_json
+from decoders.epochs import evaluate_epochs
+from decoders.evaluate import EvaluationSettings, RecordingResult, evaluate_transfer, evaluate_within
+from decoders.evaluation_figures import evaluation_json
 from decoders.fit import FitSettings, fit_decoder
 from decoders.fitted import FittedDecoder
 from decoders.kernels import kernel_set
@@ -21,21 +22,28 @@ from decoders.online import OnlineDecoder
 from decoders.pipelines import PIPELINES
 from decoders.registry import Registry
 from decoders.sessions import TrainingSession
+from hardware_profiles import HardwareProfile
 from messaging.records import Chunk
 from messaging.rewards import Reward
 from messaging.words import Signal
-from recordings.recording import Recording, read_recording
+from recordings.epochs import is_epochs, read_epochs
+from recordings.recording import Recording
 from rlhb.cli import settings
 from rlhb.commands.lab import replay_plan
 from rlhb.decoder_choice import resolve_decoder
 from rlhb.errors import CommandError
 from rlhb.items import item_file, marks_of
 from rlhb.offline_log import decode_session, log_of_foreign, own_log
-from rlhb.options import DEFAULT_PRIOR, DataDir
-from rlhb.training_input import as_training
+from rlhb.options import DEFAULT_PRIOR, BoardProfile, DataDir, Subject, board_profile
+from rlhb.progress import progress_bar
+from rlhb.recording_quality import AcceptQuality, read_checked
+from rlhb.training_input import as_epoch_set, as_training
 
 Descriptions = Annotated[list[str], typer.Option(help="Description of an event of this class; may be given more than once.")]
 Items = Annotated[Optional[str], typer.Option(help="Item file (or shipped set) whose marks tell units apart: unit/wrong, unit/right.")]  # noqa: UP045 - Typer
+Classes = tuple[list[str], list[str]]
+"""Descriptions of the positive and of the negative class."""
+Tell = Callable[[str, float], None]
 Pipelines = Annotated[Optional[list[str]], typer.Option("--pipeline", help="Pipeline; may be given more than once.")]  # noqa: UP045
 
 
@@ -46,25 +54,22 @@ def register(app: typer.Typer) -> None:
     app.command()(relabel)
 
 
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, float], None]]:
-    """Show what is being done and how far it is, on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("starting", total=1.0)
-        yield lambda what, done: bars.update(task, description=what, completed=done)
-
-
-def _sessions(paths: list[Path], positive: list[str], negative: list[str], items: str | None) -> list[tuple[Recording, TrainingSession]]:
-    both = sorted(set(positive) & set(negative))
-    if both:
-        raise CommandError(f"'{both[0]}' is given as positive and as negative. An event belongs to one class.")
+def _sessions(
+    paths: list[Path], positive: list[str], negative: list[str], items: str | None, profile: HardwareProfile | None, accept: bool, subject: str | None = None
+) -> list[tuple[Recording, TrainingSession]]:
+    _check_classes(positive, negative)
     marks = marks_of(item_file(items)) if items else None
     found = []
     for path in paths:
-        recording = read_recording(path)
-        found.append((recording, as_training(recording, positive, negative, marks)))
+        recording = read_checked(path, profile, accept)
+        found.append((recording, as_training(recording, positive, negative, marks, subject)))
     return found
+
+
+def _check_classes(positive: list[str], negative: list[str]) -> None:
+    both = sorted(set(positive) & set(negative))
+    if both:
+        raise CommandError(f"'{both[0]}' is given as positive and as negative. An event belongs to one class.")
 
 
 def _check_pipelines(names: list[str]) -> None:
@@ -81,6 +86,9 @@ def fit(
     pipeline: Annotated[str, typer.Option(help="Which pipeline.")] = "lda",
     signal: Annotated[Signal, typer.Option(help="Which brain signal the positive class shows.")] = Signal.ERROR,
     items: Items = None,
+    profile: BoardProfile = None,
+    accept_quality: AcceptQuality = False,
+    subject: Subject = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
@@ -88,7 +96,7 @@ def fit(
     chosen = settings(data_dir=data_dir)
     _check_pipelines([pipeline])
     registry = Registry(chosen.decoders_dir)
-    read = _sessions(recordings, positive, negative, items)
+    read = _sessions(recordings, positive, negative, items, board_profile(profile), accept_quality, subject)
     header = read[0][0].header
     wanted = FitSettings(name=out, pipeline=pipeline, signal=signal, task=header.task if header else "replay", soa_ms=header.soa_ms if header else None)
     with progress_bar() as tell:
@@ -114,36 +122,67 @@ def _tell_fit(decoder: FittedDecoder, version: int, as_json: bool) -> None:
 
 
 def evaluate(
-    test: Annotated[list[Path], typer.Argument(help="Recordings to test on.")],
+    test: Annotated[list[Path], typer.Argument(help="Recordings to test on, or files of epochs (-epo.fif, .npz).")],
     positive: Descriptions,
     negative: Descriptions,
     train: Annotated[Optional[list[Path]], typer.Option(help="Fit on these recordings instead; may be given more than once.")] = None,  # noqa: UP045
     pipeline: Pipelines = None,
-    split: Annotated[str, typer.Option(help="Fraction from the start to fit on, or blocks:N.")] = "0.6",
+    split: Annotated[Optional[str], typer.Option(help="Fraction from the start to fit on (default 0.6), or blocks:N (epochs: blocks:5).")] = None,  # noqa: UP045
     signal: Annotated[Signal, typer.Option(help="Which brain signal the positive class shows.")] = Signal.ERROR,
     items: Items = None,
+    profile: BoardProfile = None,
+    accept_quality: AcceptQuality = False,
     online: Annotated[bool, typer.Option("--online", help="Decode through the online decoder, as live.")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Tell how well recordings are decoded: within each in chronological order, or from other recordings."""
     names = tuple(pipeline or PIPELINES)
     _check_pipelines(list(names))
-    wanted = EvaluationSettings(pipelines=names, signal=signal, split=split, decode_online=decode_session if online else None)
-    results: list[RecordingResult] = []
+    cut = is_epochs(test[0])
+    wanted = EvaluationSettings(names, signal, split or ("blocks:5" if cut else "0.6"), decode_session if online else None)
+    _check_classes(positive, negative)
+    classes = (positive, negative)
     with progress_bar() as tell:
-        tests = _sessions(test, positive, negative, items)
-        training = [session for _, session in _sessions(train or [], positive, negative, items)]
-        for k, (recording, session) in enumerate(tests):
-            tell(f"evaluating {recording.path.name}", k / len(tests))
-            others = [s for s in training if s.sha256 != session.sha256]
-            if training and not others:
-                raise CommandError(f"{recording.path} is the only recording to train on and the one to test on. Give others with --train.")
-            results.append(evaluate_transfer(session, others, wanted) if training else evaluate_within(session, wanted))
+        if cut:
+            results = _of_epochs(test, train or [], classes, wanted, tell)
+        else:
+            board = board_profile(profile)
+            tests, training = (_sessions(paths, positive, negative, items, board, accept_quality) for paths in (test, train or []))
+            results = _of_recordings(tests, [session for _, session in training], wanted, tell)
     answer = evaluation_json(results)
     if as_json:
         typer.echo(json.dumps(answer))
     else:
         _print_evaluation(answer)
+
+
+def _of_recordings(
+    tests: list[tuple[Recording, TrainingSession]], training: list[TrainingSession], wanted: EvaluationSettings, tell: Tell
+) -> list[RecordingResult]:
+    results: list[RecordingResult] = []
+    for k, (recording, session) in enumerate(tests):
+        tell(f"evaluating {recording.path.name}", k / len(tests))
+        others = [s for s in training if s.sha256 != session.sha256]
+        if training and not others:
+            raise CommandError(f"{recording.path} is the only recording to train on and the one to test on. Give others with --train.")
+        results.append(evaluate_transfer(session, others, wanted) if training else evaluate_within(session, wanted))
+    return results
+
+
+def _of_epochs(test: list[Path], train: list[Path], classes: Classes, wanted: EvaluationSettings, tell: Tell) -> list[RecordingResult]:
+    whole = [str(p) for p in (*test, *train) if not is_epochs(p)]
+    if whole:
+        raise CommandError(f"{whole[0]} is no file of epochs, but {test[0]} is. Evaluate epochs and recordings apart.")
+    training = [read_epochs(path) for path in train]
+    results = []
+    for k, path in enumerate(test):
+        tell(f"evaluating {path.name}", k / len(test))
+        epochs = read_epochs(path)
+        others = [e for e in training if e.sha256 != epochs.sha256]
+        if training and not others:
+            raise CommandError(f"{path} is the only file to train on and the one to test on. Give others with --train.")
+        results.append(evaluate_epochs(as_epoch_set(epochs, *classes), wanted, [as_epoch_set(e, *classes) for e in others]))
+    return results
 
 
 def _print_evaluation(answer: dict[str, Any]) -> None:
@@ -155,18 +194,22 @@ def _print_evaluation(answer: dict[str, Any]) -> None:
             table.add_row(row["recording"], name, interval, f"{f['balanced_accuracy']:.3f}", f"{f['information_gain_bits']:.3f}", f"{f['ece']:.3f}", counts)
     Console().print(table)
     typer.echo(f"chosen without the test labels: {answer['chosen']}")
+    for remark in dict.fromkeys(remark for row in answer["per_recording"] for remark in row["remarks"]):
+        typer.echo(remark)
 
 
 def relabel(
     recording: Annotated[Path, typer.Argument(help="Own recording, or any other that can be read.")],
     decoder: Annotated[str, typer.Option(help="Decoder of the registry, NAME or NAME@VERSION.")],
     out: Annotated[Optional[Path], typer.Option(help="File for the rewards, JSON Lines; standard output without it.")] = None,  # noqa: UP045
+    profile: BoardProfile = None,
+    accept_quality: AcceptQuality = False,
     data_dir: DataDir = None,
 ) -> None:
     """Decode a recording again, as the worker would have; tells on stderr which promise of exactness held."""
     chosen = settings(data_dir=data_dir)
     registry = Registry(chosen.decoders_dir)
-    found = read_recording(recording)
+    found = read_checked(recording, board_profile(profile), accept_quality)
     reference = resolve_decoder(registry, decoder, found)
     records = own_log(found, reference) if found.header else log_of_foreign(found, replay_plan(found, "relabel", reference, DEFAULT_PRIOR))
     online = OnlineDecoder(lambda ref: registry.load(ref.name, ref.version))

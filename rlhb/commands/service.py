@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -17,7 +18,8 @@ from messaging.settings import Settings
 from rlhb.cli import fail, log_to_stderr, settings
 from rlhb.demo import DemoSubject
 from rlhb.errors import CommandError
-from rlhb.options import DataDir
+from rlhb.options import DataDir, Subject
+from rlhb.recording_quality import AcceptQuality
 
 SIMULATED = "simulated_subject"
 
@@ -52,6 +54,8 @@ def up(
     speed: Annotated[str, typer.Option(help="Speed of a replay: a number, or 'max'.")] = "1",
     loop: Annotated[bool, typer.Option("--loop", help="Replay again and again.")] = False,
     markers: Annotated[Optional[Path], typer.Option(help="Replay: TOML map of event descriptions.")] = None,  # noqa: UP045
+    subject: Subject = None,
+    accept_quality: AcceptQuality = False,
     data_dir: DataDir = None,
     host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,  # noqa: UP045
     port: Annotated[Optional[int], typer.Option(help="Port of the server.")] = None,  # noqa: UP045
@@ -68,13 +72,13 @@ def up(
     simulated = replay is None and (profile is None or load_profile(profile).driver.kind == SIMULATED)
     if demo and not simulated:
         raise CommandError("--demo plays a subject that does not exist: it is for the simulated subject only. Leave it out for hardware and replays.")
-    if replay is None and (speed != "1" or loop or markers is not None):
-        raise CommandError("--speed, --loop and --markers are for a replay: give --replay RECORDING, or leave them out.")
+    if replay is None and (speed != "1" or loop or markers is not None or subject is not None or accept_quality):
+        raise CommandError("--speed, --loop, --markers, --subject and --accept-quality are for a replay: give --replay RECORDING, or leave them out.")
     with_demo = simulated if demo is None else demo
     bound = check_port(chosen.host, chosen.port)
     lock = lock_folder(chosen.data_dir)
     with lock:
-        daemon, reference = _daemon(chosen, profile, replay, decoder, (speed, loop, markers))
+        daemon, reference = _daemon(chosen, profile, replay, decoder, ReplayOptions(speed, loop, markers, subject, accept_quality))
         plan_demo = _prepare_demo(chosen, reference, effect) if with_demo else None
         if simulated:
             daemon += ["--effect", str(effect), *_keys()]
@@ -91,19 +95,35 @@ def up(
         asyncio.run(Up(plan).run())
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """How a recording is replayed."""
+
+    speed: str
+    loop: bool
+    markers: Path | None
+    subject: str | None
+    accept_quality: bool
+
+    def arguments(self) -> list[str]:
+        """Options of `rlhb replay`, the speed left out."""
+        found = ["--loop"] if self.loop else []
+        found += ["--accept-quality"] if self.accept_quality else []
+        found += ["--markers", str(self.markers.resolve())] if self.markers else []
+        return [*found, "--subject", self.subject] if self.subject else found
+
+
 def _display() -> str | None:
     return "macos" if sys.platform == "darwin" else os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
 
 
-def _daemon(
-    chosen: Settings, profile: str | None, replay: Path | None, decoder: str | None, pace: tuple[str, bool, Path | None]
-) -> tuple[list[str], DecoderRef | None]:
+def _daemon(chosen: Settings, profile: str | None, replay: Path | None, decoder: str | None, options: ReplayOptions) -> tuple[list[str], DecoderRef | None]:
     """Check what the daemon will need, before anything is started; returns its command."""
     from acquisition.markers import check_markers, read_marker_map
     from acquisition.replay_board import parse_speed
     from decoders.registry import Registry
-    from recordings.recording import read_recording
     from rlhb.decoder_choice import check_fit, resolve_decoder
+    from rlhb.recording_quality import read_checked
 
     registry = Registry(chosen.decoders_dir)
     if replay is None:
@@ -112,14 +132,11 @@ def _daemon(
         if reference is not None:
             check_fit(registry.load(reference.name, reference.version), found.sampling_rate_hz, found.channel_names, f"profile {found.name}")
         return ["acquire", "--profile", profile or SIMULATED], reference
-    speed, loop, markers = pace
-    parse_speed(speed)
-    recording = read_recording(replay)
-    if markers is not None:
-        check_markers(read_marker_map(markers), recording)
-    command = ["replay", str(replay.resolve()), "--speed", speed, "--run-id", uuid.uuid4().hex[:8]]
-    command += ["--loop"] if loop else []
-    command += ["--markers", str(markers.resolve())] if markers else []
+    parse_speed(options.speed)
+    recording = read_checked(replay, accept=options.accept_quality)
+    if options.markers is not None:
+        check_markers(read_marker_map(options.markers), recording)
+    command = ["replay", str(replay.resolve()), "--speed", options.speed, "--run-id", uuid.uuid4().hex[:8], *options.arguments()]
     if decoder is None:
         return command, None
     reference = resolve_decoder(registry, decoder, recording)

@@ -15,7 +15,20 @@ NAMES = ("Fz", "Cz", "Pz", "Oz")
 RATE_HZ = 250.0
 
 
-def fitted(name="hand", *, version=1, names=NAMES[:3], seed=0, highpass_hz=0.5, task="token_rsvp", rate_hz=RATE_HZ, released=True, trained_on=("x",), **rules):
+def fitted(
+    name="hand",
+    *,
+    version=1,
+    names=NAMES[:3],
+    seed=0,
+    highpass_hz=0.5,
+    task="token_rsvp",
+    rate_hz=RATE_HZ,
+    released=True,
+    trained_on=("x",),
+    subjects=(),
+    **rules,
+):
     """A decoder with random weights on the given channels."""
     spec = DecoderSpec(
         "lda",
@@ -41,6 +54,7 @@ def fitted(name="hand", *, version=1, names=NAMES[:3], seed=0, highpass_hz=0.5, 
             sha256=f"{name}{version}{seed}",
             task=task,
             soa_ms=None,
+            subjects=subjects,
             calibration_id="c",
             auc=0.7,
             auc_ci95=(0.6, 0.8),
