@@ -9,6 +9,7 @@ from messaging.settings import Settings
 from server.errors import install_error_shape
 from server.routes import accounts, health, labels, library, page, sessions
 from server.service import build_service
+from server.sessions.making import abandon_all_unplanned
 from server.shell import Shell
 from server.sockets import lab, operator, rewards, subject
 
@@ -39,6 +40,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.database.open()
         await service.gatekeeper.open()
+        if service.database.is_sqlite:  # PostgreSQL may have other servers, and one of them is planning right now
+            async with service.database.write() as connection:
+                await abandon_all_unplanned(connection)
         try:
             yield
         finally:

@@ -1,121 +1,31 @@
 """Who is connected now, and the bells that wake them. Nothing here outlives the process; what must is in the database."""
 
 import asyncio
-import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from messaging.lab import LabHello, LabStatus
-from messaging.rewards import CommittedRewards, Refusal, WorkerHello
+from messaging.lab import LabHello, LabImpedance, LabStatus
+from messaging.pages import OperatorAlarm
+from messaging.rewards import CommittedRewards, WorkerHello
+from server import clock
+from server.faults import LabFaults
+from server.outlet import GOING_AWAY, Outlet
 from server.wakeup import Wakeup
 
-log = logging.getLogger(__name__)
+ROWS_AT_ONCE = 100
+"""Label rows of one message: some 150 kB."""
+READING_S, READING_TURNS = 0.02, 50
+"""A watcher whose queue fills is waited for this often, this long, a second in all; then it is cut off like any slow one."""
 
-QUEUE_LENGTH = 512
-"""Messages that wait for a slow peer before it is cut off."""
-CLOSING_S = 2.0
-
-BAD_MESSAGE = 4400
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-NOT_FOUND = 4404
-TOO_SLOW = 4408
-REPLACED = 4409
-ENDED = 1000
-GOING_AWAY = 1001
-
-
-class Outlet:
-    """The one writer of a websocket: a bounded queue and the task that empties it.
-
-    Parameters
-    ----------
-    websocket : starlette.websockets.WebSocket
-        Accepted.
-    """
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE_LENGTH)
-        self._over = asyncio.Event()
-        self._goodbye: tuple[Refusal | None, int] = (None, ENDED)
-
-    def offer(self, message: BaseModel | str | bytes) -> bool:
-        """Queue a message; a peer whose queue is full is cut off with the reason.
-
-        Returns
-        -------
-        bool
-            False when the message was not queued.
-        """
-        if self._over.is_set():
-            return False
-        encoded = message.model_dump_json() if isinstance(message, BaseModel) else message
-        try:
-            self._queue.put_nowait(encoded)
-        except asyncio.QueueFull:
-            self.close(
-                Refusal(reason=f"{QUEUE_LENGTH} messages wait for this connection; it reads too slowly.", remedy="Connect again and read faster."), TOO_SLOW
-            )
-            return False
-        return True
-
-    def close(self, refusal: Refusal | None = None, code: int = ENDED) -> None:
-        """End the connection; what is queued goes out first unless the peer is too slow for it."""
-        if not self._over.is_set():
-            self._goodbye = (refusal, code)
-            self._over.set()
-
-    async def run(self) -> None:
-        """Send until closed; then say goodbye."""
-        over = asyncio.create_task(self._over.wait())
-        try:
-            while not self._over.is_set():
-                getting = asyncio.create_task(self._queue.get())
-                await asyncio.wait({getting, over}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    break
-                sending = asyncio.create_task(self._send(getting.result()))
-                await asyncio.wait({sending, over}, return_when=asyncio.FIRST_COMPLETED)
-                if not sending.done():
-                    await self._finish(sending)
-                    break
-                sending.result()
-            await self._say_goodbye()
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the peer is gone; the reader ends as well
-        finally:
-            over.cancel()
-
-    async def _send(self, message: str | bytes) -> None:
-        if isinstance(message, bytes):
-            await self._websocket.send_bytes(message)
-        else:
-            await self._websocket.send_text(message)
-
-    async def _finish(self, sending: "asyncio.Task[None]") -> None:
-        await asyncio.wait({sending}, timeout=CLOSING_S)
-        sending.cancel()
-
-    async def _say_goodbye(self) -> None:
-        refusal, code = self._goodbye
-        try:
-            async with asyncio.timeout(CLOSING_S):
-                while not self._queue.empty() and code != TOO_SLOW:
-                    await self._send(self._queue.get_nowait())
-                if refusal is not None:
-                    await self._send(refusal.model_dump_json())
-                if self._websocket.application_state is WebSocketState.CONNECTED:
-                    # A close frame holds at most 123 bytes of reason.
-                    reason = refusal.reason.encode()[:120].decode(errors="ignore") if refusal is not None else ""
-                    await self._websocket.close(code, reason)
-        except TimeoutError:
-            log.info("A connection was closed without goodbye: its peer does not read.")
+IMPEDANCE_S = 5.0
+"""A daemon that measures impedance says so every second; after this silence it does not measure any more."""
+ALARMS_KEPT = 100
+INTERRUPTED_AFTER_S = 60.0
+"""A daemon is started anew within seconds; one that stays away for longer was stopped or is broken."""
 
 
 @dataclass(eq=False)
@@ -132,11 +42,27 @@ class LabLink:
     """Session that the daemon is asked to record, and whose events it gets; one at a time."""
     asked: dict[tuple[str, str], float] = field(default_factory=dict)
     """When (server time) the daemon was last asked on this connection to ``start`` or ``stop`` a session."""
+    first_asked: dict[tuple[str, str], float] = field(default_factory=dict)
+    seen_recording: set[str] = field(default_factory=set)
+    """Sessions that the daemon said on this connection that it is recording."""
+    impedance: LabImpedance | None = None
+    """The latest measurement of the electrodes."""
+    impedance_until_s: float = 0.0
+    """Server time until which a test current must be reckoned with, unless the daemon says more."""
 
     @property
     def own_session(self) -> str | None:
         """Session that the daemon runs by itself."""
         return self.hello.session.session_id if self.hello.session is not None else None
+
+    def measures_impedance(self, now_s: float) -> bool:
+        """Whether a test current flows, or is about to."""
+        return now_s < self.impedance_until_s
+
+    def take_impedance(self, measured: LabImpedance, now_s: float) -> None:
+        """Take a measurement, which comes once a second while the current flows, and once with nothing measured at its end."""
+        self.impedance = measured
+        self.impedance_until_s = now_s + IMPEDANCE_S if measured.measuring is not None else now_s
 
     def records(self, session_id: str) -> bool:
         """Whether the daemon says that it is recording this session."""
@@ -152,10 +78,12 @@ class Watcher:
     """Sessions it wants; empty = all."""
     signal: bool = False
     """Also wants previews, quality and alarms."""
+    over: bool = False
+    """The session it watches is over: what concerns no session in particular is about another one."""
 
     def wants(self, session_id: str | None) -> bool:
-        """Whether something about a session is for it."""
-        return session_id is None or not self.sessions or session_id in self.sessions
+        """Whether something about a session (None: about the lab as such) is for it."""
+        return not self.over if session_id is None else not self.sessions or session_id in self.sessions
 
 
 @dataclass(eq=False)
@@ -181,6 +109,14 @@ class Switchboard:
         """By session."""
         self.watchers: set[Watcher] = set()
         self.outlets: set[Outlet] = set()
+        self.alarms: deque[tuple[str | None, OperatorAlarm]] = deque(maxlen=ALARMS_KEPT)
+        """The latest alarms, with the session that each is about."""
+        self.faults = LabFaults()
+        self.faults.disconnected(clock.utc_now())
+        self.own_gone_since: dict[str, float] = {}
+        """Session that a daemon ran by itself -> server time at which that daemon went."""
+        self.started_s = clock.server_time_s()
+        self._telling = asyncio.Lock()
 
     def lab_records(self, session_id: str) -> bool:
         """Whether a daemon is connected and recording this session."""
@@ -197,15 +133,58 @@ class Switchboard:
             if watcher.wants(session_id) and (watcher.signal or not signal):
                 watcher.outlet.offer(encoded)
 
-    def tell_rows(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Send committed label rows to whoever wants them, and wake those who wait for the log."""
-        by_session: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            by_session.setdefault(row["session_id"], []).append(row)
-        for session_id, items in by_session.items():
-            self.tell_watchers(session_id, CommittedRewards(session_id=session_id, items=tuple(items)))
-        if by_session:
-            self.log_grew.ring()
+    def connect_lab(self, link: LabLink) -> None:
+        """Take a daemon's new connection as the lab's."""
+        self.lab = link
+        self.faults.connected()
+        self.own_gone_since.pop(link.own_session or "", None)
+
+    def disconnect_lab(self, link: LabLink, at: str) -> None:
+        """Let a daemon's connection go, unless a newer one has taken its place."""
+        if link.own_session is not None:
+            self.own_gone_since[link.own_session] = clock.server_time_s()
+        if self.lab is link:
+            self.lab = None
+            self.faults.disconnected(at)
+
+    def runs(self, session_id: str) -> bool:
+        """Whether a daemon is connected that runs this session by itself."""
+        return self.lab is not None and self.lab.own_session == session_id
+
+    def interrupted(self, session_id: str, now_s: float) -> bool:
+        """Whether the daemon that runs a session by itself has been gone for longer than a restart takes."""
+        return not self.runs(session_id) and now_s - self.own_gone_since.get(session_id, self.started_s) > INTERRUPTED_AFTER_S
+
+    def raise_alarm(self, session_id: str | None, alarm: OperatorAlarm) -> None:
+        """Tell the operators of something, and keep it for those who open the page later."""
+        self.alarms.append((session_id, alarm))
+        self.tell_watchers(session_id, alarm, signal=True)
+
+    async def tell_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Wake those who wait for the log, and send committed label rows to whoever wants them, in the order of their commits.
+
+        Notes
+        -----
+        A hold may bring tens of thousands of rows at once: they go out in parts, and a reader gets a moment to take them in before it counts as slow.
+        """
+        if not rows:
+            return
+        self.log_grew.ring()
+        async with self._telling:
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                by_session: dict[str, list[dict[str, Any]]] = {}
+                for row in rows[start : start + ROWS_AT_ONCE]:
+                    by_session.setdefault(row["session_id"], []).append(row)
+                for session_id, items in by_session.items():
+                    self.tell_watchers(session_id, CommittedRewards(session_id=session_id, items=tuple(items)))
+                await self._let_read()
+
+    async def _let_read(self) -> None:
+        await asyncio.sleep(0)
+        for _ in range(READING_TURNS):
+            if all(watcher.outlet.has_room for watcher in self.watchers):
+                return
+            await asyncio.sleep(READING_S)
 
     def close_all(self) -> None:
         """Ask every connection to end: the server goes."""

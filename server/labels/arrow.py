@@ -17,7 +17,7 @@ _NESTED: dict[str, pa.DataType] = {
     "decoder": pa.struct(
         [
             ("name", _S), ("version", _I), ("sha256", _S), ("task", _S), ("soa_ms", _F), ("calibration_id", _S),
-            ("auc", _F), ("auc_ci95", pa.list_(_F)), ("trained_on", pa.list_(_S)), ("adapted_to", _S),
+            ("auc", _F), ("auc_ci95", pa.list_(_F)), ("trained_on", pa.list_(_S)), ("subjects", pa.list_(_S)), ("adapted_to", _S),
         ]
     ),
     "rating": pa.struct([("value", _F), ("scale", _S), ("rt_ms", _F), ("scope", _S)]),

@@ -1,6 +1,8 @@
 """Holds and releases of a session by its operator: new revisions of its rows, so that every follower learns of them."""
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +12,9 @@ from messaging.words import ReleaseState
 from server import clock
 from server.labels.log import append_revisions, lock_log, with_hold
 from server.tables import labels, sessions
+
+LABELS_AT_ONCE = 50
+"""Labels that are read and revised in one go; the event loop answers others in between."""
 
 
 async def set_operator_hold(connection: AsyncConnection, session_id: str, reason: str | None) -> list[dict[str, Any]]:
@@ -27,23 +32,39 @@ async def set_operator_hold(connection: AsyncConnection, session_id: str, reason
     -------
     list of dict
         The new rows, in `seq` order.
+
+    Notes
+    -----
+    The rows are made in parts, each beside the event loop, but in the one transaction of the caller: readers see all of them or none.
     """
     await lock_log(connection)
     await connection.execute(sa.update(sessions).where(sessions.c.session_id == session_id).values(operator_hold=reason))
     touched = labels.c.release == ReleaseState.OK if reason is not None else labels.c.operator_hold.is_not(None)
-    query = latest_current(session_id).where(touched).order_by(labels.c.seq)
+    found = latest_current(session_id).where(touched).subquery()
+    covered = (await connection.execute(sa.select(found.c.seq, found.c.last_revision).order_by(found.c.seq))).all()
     created_at = clock.utc_now()
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(covered), LABELS_AT_ONCE):
+        last_revision = {label.seq: label.last_revision for label in covered[start : start + LABELS_AT_ONCE]}
+        query = sa.select(labels).where(labels.c.seq.in_(list(last_revision))).order_by(labels.c.seq)
+        old = (await connection.execute(query)).mappings().all()
+        rows += await append_revisions(connection, await asyncio.to_thread(_revisions, old, last_revision, reason, created_at))
+    return rows
+
+
+def _revisions(found: Sequence[sa.RowMapping], last_revision: Mapping[int, int], reason: str | None, created_at: str) -> list[dict[str, Any]]:
+    """Make the next revision of every row whose verdict changes."""
     fresh = []
-    for old in (await connection.execute(query)).mappings().all():
+    for old in found:
         release, why = with_hold(ReleaseState(old["base_release"]), old["base_reason"], reason)
         if (release.value, why) == (old["release"], old["release_reason"]):
             continue
-        values = {k: v for k, v in old.items() if k != "last_revision"}
-        revision = old["last_revision"] + 1
+        values = dict(old)
+        revision = last_revision[old["seq"]] + 1
         row = json.loads(old["row"]) | {"revision": revision, "release": release.value, "release_reason": why, "created_at": created_at}
         values |= {"revision": revision, "release": release.value, "release_reason": why, "operator_hold": reason, "created_at": created_at, "row": row}
         fresh.append(values)
-    return await append_revisions(connection, fresh)
+    return fresh
 
 
 def latest_current(session_id: str) -> sa.Select[Any]:

@@ -1,5 +1,7 @@
 """`GET /labels`: the label log."""
 
+import difflib
+import inspect
 import io
 import json
 from collections.abc import AsyncIterator
@@ -24,21 +26,22 @@ router = APIRouter(tags=["labels"])
 NDJSON = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"
 _STREAM_PAGE = 1000
+_PAGING = ("after", "limit", "wait", "include")
 
 
 def label_filter(
-    session: str | None = None,
-    subject: str | None = None,
-    kind: LabelKind | None = None,
-    signal: Signal | None = None,
-    decoder: str | None = None,
-    release: Literal["ok", "held", "revoked", "any"] = "ok",
-    source: Source | None = None,
-    min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
-    created_from: datetime | None = None,
-    created_to: datetime | None = None,
-    generator_model: str | None = None,
-    catch: Literal["none", "good", "bad", "any"] = "none",
+    session: Annotated[str | None, Query(description="Identity of a session.")] = None,
+    subject: Annotated[str | None, Query(description="Pseudonym of a subject.")] = None,
+    kind: Annotated[LabelKind | None, Query(description="What the label is about.")] = None,
+    signal: Annotated[Signal | None, Query(description="Brain signal that the label was decoded from.")] = None,
+    decoder: Annotated[str | None, Query(description="`NAME`, `NAME@VERSION` or a SHA-256; without it the current decoder of each session and signal.")] = None,
+    release: Annotated[Literal["ok", "held", "revoked", "any"], Query(description="Whether the label may be learnt from.")] = "ok",
+    source: Annotated[Source | None, Query(description="Where the EEG comes from.")] = None,
+    min_confidence: Annotated[float | None, Query(ge=0, le=1, description="Least confidence; rows without one are left out.")] = None,
+    created_from: Annotated[datetime | None, Query(description="Rows committed at this moment or later; without a zone it is UTC.")] = None,
+    created_to: Annotated[datetime | None, Query(description="Rows committed before this moment.")] = None,
+    generator_model: Annotated[str | None, Query(description="Model that wrote the response.")] = None,
+    catch: Annotated[Literal["none", "good", "bad", "any"], Query(description="Catch trials: left out, only good ones, only bad ones, or all rows.")] = "none",
 ) -> LabelFilter:
     """Read the filter out of a query."""
     return LabelFilter(
@@ -65,14 +68,30 @@ def _included(include: str) -> frozenset[str]:
     return asked
 
 
-@router.get("/labels", dependencies=[Depends(needs(Scope.LABELS_READ))])
+def only_known_parameters(request: Request) -> None:
+    """Refuse a query that names a parameter which does not exist: a filter that is spelt wrongly would let everything through.
+
+    Raises
+    ------
+    BadRequest
+        With the nearest parameter that there is.
+    """
+    known = [*inspect.signature(label_filter).parameters, *_PAGING]
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            advice = f"Did you mean `{near[0]}`? " if near else ""
+            raise BadRequest(f"There is no parameter `{name[:64]}` here.", f"{advice}There are: {', '.join(known)}.")
+
+
+@router.get("/labels", dependencies=[Depends(needs(Scope.LABELS_READ)), Depends(only_known_parameters)])
 async def pull_labels(
     request: Request,
     wanted: Annotated[LabelFilter, Depends(label_filter)],
-    after: Annotated[str, Query(max_length=500)] = "0",
-    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
-    wait: Annotated[float, Query(ge=0, le=30)] = 0,
-    include: str = "text",
+    after: Annotated[str, Query(max_length=500, description="Cursor of the page before, or the `seq` of the last row you have; 0 begins at the start.")] = "0",
+    limit: Annotated[int, Query(ge=1, le=5000, description="Most rows of a page.")] = 1000,
+    wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the first row when there is none yet.")] = 0,
+    include: Annotated[str, Query(description="`text` (prompt and response) and `generator` (its arrays), separated by a comma; empty for neither.")] = "text",
 ) -> Response:
     """Pull label rows in `seq` order; `wait` seconds for the first one when there is none yet."""
     service = service_of(request)

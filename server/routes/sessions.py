@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from server import clock
 from server.access import Caller, Scope
 from server.errors import NotFound
 from server.labels.holds import count_labels
@@ -14,9 +15,11 @@ from server.registry_files import resolve_decoder
 from server.routes.common import needs, page_of, service_of
 from server.service import Service
 from server.sessions.commands import Command, command_session
+from server.sessions.making import NewSession, make_session
 from server.sessions.presenting import count_trials
 from server.sessions.protocols import PROTOCOLS
-from server.sessions.store import NewSession, make_session, session_row
+from server.sessions.states import LIVE
+from server.sessions.store import session_row
 from server.tables import recordings, session_events, sessions, subjects, trials
 
 router = APIRouter(tags=["sessions"])
@@ -39,8 +42,7 @@ async def create_session(request: Request, wish: NewSession, caller: Operator) -
     """Make a session: trials are planned from the seed and stored, then it is ready."""
     service = service_of(request)
     decoder = resolve_decoder(service.settings.decoders_dir, wish.decoder) if wish.decoder else None
-    async with service.database.write() as connection:
-        session_id = await make_session(connection, wish, decoder, caller.name)
+    session_id = await make_session(service.database, wish, decoder, caller.name)
     if wish.start:
         await command_session(service, session_id, "start", "", caller.name)
     service.switchboard.changed.ring()
@@ -67,7 +69,8 @@ async def _shown(service: Service, session_id: str) -> dict[str, Any]:
         row = await session_row(connection, session_id)
         n_trials, done = await count_trials(connection, session_id)
         n_labels, n_ok = await count_labels(connection, session_id)
-    return row | {"n_trials": n_trials, "trials_done": done, "labels": n_labels, "labels_ok": n_ok}
+    interrupted = row["self_run"] and row["state"] in LIVE and service.switchboard.interrupted(session_id, clock.server_time_s())
+    return row | {"n_trials": n_trials, "trials_done": done, "labels": n_labels, "labels_ok": n_ok, "interrupted": bool(interrupted)}
 
 
 @router.get("/sessions/{session_id}")

@@ -1,5 +1,6 @@
 """What an operator may do with a session; every command is one transaction: state, event of the log, new label rows."""
 
+from collections import Counter
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -45,9 +46,9 @@ async def command_session(service: Service, session_id: str, command: Command, t
     async with service.database.write() as connection:
         rows = await apply_command(connection, session_id, command, text, who)
     count_rows(service, rows)
-    service.switchboard.tell_rows(rows)
     service.switchboard.outbox_grew.ring()
     service.switchboard.changed.ring()
+    await service.switchboard.tell_rows(rows)
 
 
 async def apply_command(connection: AsyncConnection, session_id: str, command: Command, text: str, who: str) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ async def _need_free_lab(connection: AsyncConnection, session_id: str) -> None:
 
 def count_rows(service: Service, rows: list[dict[str, Any]]) -> None:
     """Count committed rows for Prometheus."""
-    for row in rows:
-        service.metrics.labels.labels(row["release"]).inc()
+    for release, count in Counter(row["release"] for row in rows).items():
+        service.metrics.labels.labels(release).inc(count)
     if rows:
         service.metrics.head.set(rows[-1]["seq"])

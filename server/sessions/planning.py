@@ -1,6 +1,7 @@
 """The plan of a session: which response when, and each word's time. It follows from the seed alone and is stored."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,10 @@ def presentation_id(session_id: str, trial: int, repeat: int) -> str:
     return digest("presentation", session_id, trial, repeat)
 
 
-def plan_trials(
-    session_id: str, responses: list[dict[str, Any]], timing: Timing, *, seed: int, n_trials: int | None, trials_per_block: int
-) -> list[PlannedTrial]:
-    """Plan a session.
+def planned_trials(
+    session_id: str, responses: list[dict[str, Any]], timing: Timing, *, seed: int, n_trials: int, trials_per_block: int
+) -> Iterator[PlannedTrial]:
+    """Plan a session, trial by trial.
 
     Parameters
     ----------
@@ -52,28 +53,32 @@ def plan_trials(
     timing : Timing
     seed : int
         Decides order and jitter.
-    n_trials : int or None
-        None shows every response once; more than there are shows them again (with rising `repeat`), in a new order.
+    n_trials : int
+        More than there are responses shows them again (with rising `repeat`), in a new order.
     trials_per_block : int
 
-    Returns
-    -------
-    list of PlannedTrial
+    Yields
+    ------
+    PlannedTrial
         The first one is trial 0.
     """
     order = random.Random(f"order {seed}")  # noqa: S311 - a plan, not a secret
-    wanted = len(responses) if n_trials is None else n_trials
-    shown: list[tuple[dict[str, Any], int]] = []
-    while len(shown) < wanted:
+    for repeat in range(-(-n_trials // len(responses))):
         again = list(responses)
         order.shuffle(again)
-        shown += [(row, len(shown) // len(responses)) for row in again[: wanted - len(shown)]]
-    planned = []
-    for number, (row, repeat) in enumerate(shown):
-        jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
-        trial = _trial(session_id, row, timing, jitter, number=number, block=number // trials_per_block, n_trials=wanted, repeat=repeat)
-        planned.append(PlannedTrial(row["item_set"], row["response_id"], trial))
-    return planned
+        first = repeat * len(responses)
+        for number, row in enumerate(again[: n_trials - first], start=first):
+            jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
+            trial = _trial(session_id, row, timing, jitter, number=number, block=number // trials_per_block, n_trials=n_trials, repeat=repeat)
+            yield PlannedTrial(row["item_set"], row["response_id"], trial)
+
+
+def plan_trials(
+    session_id: str, responses: list[dict[str, Any]], timing: Timing, *, seed: int, n_trials: int | None, trials_per_block: int
+) -> list[PlannedTrial]:
+    """Plan a whole session at once; `n_trials` None shows every response once."""
+    wanted = len(responses) if n_trials is None else n_trials
+    return list(planned_trials(session_id, responses, timing, seed=seed, n_trials=wanted, trials_per_block=trials_per_block))
 
 
 def _trial(session_id: str, row: dict[str, Any], timing: Timing, jitter: random.Random, *, number: int, block: int, n_trials: int, repeat: int) -> Trial:

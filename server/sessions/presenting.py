@@ -14,6 +14,7 @@ from messaging.records import ClockFit, UnitShown
 from messaging.words import EventType, OnsetSource
 from server.errors import BadRequest
 from server.sessions import outbox
+from server.sessions.store import note
 from server.tables import trials
 
 
@@ -165,7 +166,9 @@ async def take_answer(connection: AsyncConnection, session_id: str, answer: Subj
                 "time": time,
             }
         )
-    await outbox.put(connection, [event])
+    new = await outbox.put(connection, [event])
+    if new and isinstance(answer, SubjectRating):
+        await note(connection, session_id, "rating", f"{answer.value:g} on the scale {answer.scale}, text {trial.trial + 1}", "subject")
 
 
 async def count_trials(connection: AsyncConnection, session_id: str) -> tuple[int, int]:

@@ -9,19 +9,26 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from messaging.lab import ClockPing, ClockPong
-from messaging.rewards import Refusal
+from messaging.rewards import Refusal, RefusalCode
 from server import clock
 from server.access import Caller, Scope
 from server.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, Unauthorized, validation_sentence
+from server.outlet import BAD_MESSAGE, FORBIDDEN, NOT_FOUND, REPLACED, UNAUTHORIZED, Outlet
 from server.service import Service
-from server.switchboard import BAD_MESSAGE, FORBIDDEN, NOT_FOUND, REPLACED, UNAUTHORIZED, Outlet
 
 log = logging.getLogger(__name__)
 
 FIRST_MESSAGE_S = 5.0
 FAILED = 1011
 
-_CODES: dict[type[Problem], int] = {BadRequest: BAD_MESSAGE, Unauthorized: UNAUTHORIZED, Forbidden: FORBIDDEN, NotFound: NOT_FOUND, Conflict: REPLACED}
+_CODES: dict[type[Problem], tuple[RefusalCode, int]] = {
+    BadRequest: (RefusalCode.BAD_MESSAGE, BAD_MESSAGE),
+    Unauthorized: (RefusalCode.UNAUTHORIZED, UNAUTHORIZED),
+    Forbidden: (RefusalCode.FORBIDDEN, FORBIDDEN),
+    NotFound: (RefusalCode.NOT_FOUND, NOT_FOUND),
+    Conflict: (RefusalCode.CONFLICT, REPLACED),
+}
+"""For programs: the word in the refusal and the websocket's close code."""
 
 Conversation = Callable[[WebSocket, Outlet, Caller, Any], Awaitable[None]]
 """Reads a websocket until it ends; the outlet writes beside it."""
@@ -73,14 +80,14 @@ async def _guarded(websocket: WebSocket, outlet: Outlet, scopes: dict[type[BaseM
     except WebSocketDisconnect:
         pass
     except ValidationError as error:
-        outlet.close(
-            Refusal(reason=f"A message does not fit: {validation_sentence(error)}", remedy="Send messages as /api/v1/schemas describes them."), BAD_MESSAGE
-        )
+        reason, remedy = f"A message does not fit: {validation_sentence(error)}", "Send messages as /api/v1/schemas describes them."
+        outlet.close(Refusal(reason=reason, remedy=remedy, code=RefusalCode.BAD_MESSAGE), BAD_MESSAGE)
     except Problem as error:
-        outlet.close(Refusal(reason=error.detail, remedy=error.remedy), _CODES.get(type(error), BAD_MESSAGE))
+        word, close_code = _CODES.get(type(error), (RefusalCode.BAD_MESSAGE, BAD_MESSAGE))
+        outlet.close(Refusal(reason=error.detail, remedy=error.remedy, code=word), close_code)
     except Exception:
         log.exception("A websocket conversation failed.")
-        outlet.close(Refusal(reason="The server failed.", remedy="Connect again; the server's log holds the cause."), FAILED)
+        outlet.close(Refusal(reason="The server failed.", remedy="Connect again; the server's log holds the cause.", code=RefusalCode.FAILED), FAILED)
 
 
 async def _first_message(websocket: WebSocket, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any]) -> tuple[Caller, Any]:

@@ -15,11 +15,12 @@ from server.access import Caller, Scope
 from server.database import insert_new
 from server.errors import BadRequest
 from server.labels.log import append_rewards
+from server.outlet import Outlet
 from server.service import Service
 from server.sessions.commands import count_rows
 from server.sessions.store import enter_sessions_of
 from server.sockets.opening import messages_of, pong, serve_socket, text_of
-from server.switchboard import Outlet, Watcher
+from server.switchboard import Watcher
 from server.tables import recordings
 
 router = APIRouter()
@@ -86,7 +87,7 @@ async def commit_batch(service: Service, batch: RewardBatch) -> RewardAck | Fenc
         rows = await append_rewards(connection, batch.items)
     count_rows(service, rows)
     service.metrics.duplicates.inc(len(batch.items) - len(rows))
-    service.switchboard.tell_rows(rows)
+    await service.switchboard.tell_rows(rows)
     return RewardAck(batch=batch.batch)
 
 

@@ -24,18 +24,19 @@ from messaging.pages import (
     Trial,
 )
 from messaging.records import ClockFit
-from messaging.rewards import Refusal
+from messaging.rewards import Refusal, RefusalCode
 from messaging.tasks import side_by_side
 from server import clock
 from server.access import Caller, Scope
 from server.errors import Conflict
+from server.outlet import REPLACED, Outlet
 from server.service import Service
 from server.sessions.commands import apply_command, command_session
 from server.sessions.presenting import begin_next_trial, break_off, count_trials, running_trial, take_answer, take_onsets
 from server.sessions.states import LIVE, OVER, RecordingState, SessionState
 from server.sessions.store import session_row
 from server.sockets.opening import messages_of, pong, serve_socket, text_of
-from server.switchboard import REPLACED, Outlet, SubjectPage, Switchboard
+from server.switchboard import SubjectPage, Switchboard
 from server.wakeup import rung
 
 router = APIRouter()
@@ -73,7 +74,8 @@ async def _converse(websocket: WebSocket, outlet: Outlet, hello: SubjectHello, s
     if other is not None and other.page_life != hello.page_life:
         if not hello.take_over:
             raise Conflict("Another page shows this session.", "Close the other page, or use this page instead.")
-        other.outlet.close(Refusal(reason="Another page took this session over.", remedy="Go on there, or take it back here."), REPLACED)
+        refusal = Refusal(reason="Another page took this session over.", remedy="Go on there, or take it back here.", code=RefusalCode.REPLACED)
+        other.outlet.close(refusal, REPLACED)
     elif other is not None:
         other.outlet.close()  # the same page on a connection that it has given up
     page = board.pages[session_id] = SubjectPage(outlet, hello.page_life)
@@ -162,7 +164,7 @@ class Showing:
         board = self._service.switchboard
         if taken.session_id is None:
             sentence = f"A page reported onsets of the unknown presentation {onsets.presentation[:40]}; they belong to another database and are left out."
-            board.tell_watchers(self._session_id, OperatorAlarm(what="unknown_presentation", sentence=sentence, at=clock.utc_now()), signal=True)
+            board.raise_alarm(self._session_id, OperatorAlarm(what="unknown_presentation", sentence=sentence, at=clock.utc_now()))
             return
         self._service.metrics.onsets.inc(taken.n_new)
         if taken.over and onsets.presentation == self._active:
@@ -188,8 +190,8 @@ class Showing:
                 self._end(row)
                 return
             reason = _WAITING.get(state)
-            if reason is None and self._ready and not self._service.switchboard.lab_records(self._session_id):
-                reason = "Waiting for the recording to start."
+            if reason is None and self._ready:
+                reason = self._lab_not_ready()
             if reason is not None and (self._ready or state is SessionState.PAUSED):
                 self._wait(reason)
                 return
@@ -198,6 +200,15 @@ class Showing:
                 self._outlet.offer(Resume())
             if self._ready and state in LIVE:
                 await self._next()
+
+    def _lab_not_ready(self) -> str | None:
+        """Why no text may be shown now: without a recording nothing would be decoded, and a test current would be in the EEG."""
+        board = self._service.switchboard
+        if not board.lab_records(self._session_id):
+            return "Waiting for the recording to start."
+        if board.lab is not None and board.lab.measures_impedance(clock.server_time_s()):
+            return "The electrodes are being measured."
+        return None
 
     def _wait(self, reason: str) -> None:
         if reason != self._told_to_wait:

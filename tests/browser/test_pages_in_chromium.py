@@ -119,3 +119,34 @@ def test_a_page_without_a_token_says_what_to_do(browser, up):
     page.goto(up.url)
     until(page, "/token|rlhb up/i.test(document.body.innerText)", 20_000)
     assert "undefined" not in page.inner_text("body")
+
+
+def test_an_operator_holds_comments_and_is_asked_before_the_session_ends(browser, up):
+    wish = {"subject": "simulated-1", "n_trials": 1, "decoder": up.decoder, "start": True}
+    session = up.http.post("/api/v1/sessions", json=wish).raise_for_status().json()["session_id"]
+    page = open_page(browser, up, f"/operator/{session}")
+    until(page, "document.querySelectorAll('.signal tbody tr').length > 0", 30_000)
+    assert page.locator(".signal tbody .badge").first.inner_text() in ("good", "bad")
+
+    page.get_by_role("button", name="Hold labels").click()
+    page.locator("dialog[open] input").fill("electrode off")
+    page.locator("dialog[open] button", has_text="Hold labels").click()
+    until(page, "document.body.innerText.includes('held by the operator: electrode off')", 10_000)
+    page.get_by_role("button", name="Release labels").click()
+    page.locator("dialog[open] button", has_text="Release labels").click()
+    until(page, "!document.body.innerText.includes('held by the operator')", 10_000)
+
+    page.get_by_label("Comment for the recording").fill("yawned")
+    page.get_by_role("button", name="Add").click()
+    until(page, "document.querySelector('.journal li').innerText.includes('yawned')", 10_000)
+    assert up.http.get(f"/api/v1/sessions/{session}").json()["events"][-1]["text"] == "yawned"
+
+    page.get_by_role("button", name="Finish", exact=True).click()
+    page.locator("dialog[open] button", has_text="Keep it going").click()
+    assert up.http.get(f"/api/v1/sessions/{session}").json()["state"] == "running"
+    page.get_by_role("button", name="Finish", exact=True).click()
+    keep(page, "finish")
+    page.locator("dialog[open] button", has_text="Finish the session").click()
+    until(page, "document.body.innerText.includes('Nothing is acquired for this session any more.')", 30_000)
+    keep(page, "finished")
+    assert page.faults == []

@@ -267,3 +267,19 @@ def test_the_log_is_gapless_and_a_follower_ends_with_the_truth(server: LiveServe
     assert follower == labels
     rows = server.get("/labels", after=before, release="any", limit=5000)
     assert [r["seq"] for r in rows["items"]] == list(range(before + 1, rows["high_watermark"] + 1))
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("sesion", "session"), ("min_confidance", "min_confidence"), ("cursor", "after"), ("zzz", None)])
+def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(server: LiveServer, wrong: str, right: str | None) -> None:
+    answer = server.http.get("/api/v1/labels", params={wrong: "x"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert f"`{wrong}`" in answer.json()["detail"]
+    assert (f"Did you mean `{right}`?" in answer.json()["remedy"]) is (right not in (None, "after"))
+    assert "after" in answer.json()["remedy"]
+
+
+def test_openapi_describes_every_parameter_of_the_labels(server: LiveServer) -> None:
+    parameters = server.http.get("/api/v1/openapi.json").json()["paths"]["/api/v1/labels"]["get"]["parameters"]
+    assert {p["name"] for p in parameters} >= {"session", "after", "limit", "wait", "include", "catch"}
+    assert all(p.get("description") for p in parameters)

@@ -273,7 +273,7 @@ def test_a_newer_daemon_replaces_the_older_one(own_server: LiveServer) -> None:
 
 def test_what_a_daemon_does_not_answer_goes_out_again(own_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that was not able to record yet drops what it gets; nothing is lost by that."""
-    monkeypatch.setattr("server.sockets.lab.ASK_AGAIN_S", 0.05)
+    monkeypatch.setattr("server.sockets.steering.ASK_AGAIN_S", 0.05)
     session_id = make_session(own_server, start=True)
     with Lab(own_server) as lab:
         for _ in range(2):
@@ -284,7 +284,7 @@ def test_what_a_daemon_does_not_answer_goes_out_again(own_server: LiveServer, mo
 
 
 def test_a_session_begins_when_the_one_before_is_recorded_to_its_end(own_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.sockets.lab.LAST_WINDOWS_S", 0.01)
+    monkeypatch.setattr("server.sockets.steering.LAST_WINDOWS_S", 0.01)
     first = make_session(own_server, start=True)
     with Lab(own_server) as lab:
         lab.start()

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,13 @@ class Peer:
 
     def until(self, kind: str, **fields: Any) -> Any:
         """Give the next message of a type whose fields have these values."""
+        return self.when(kind, lambda message: all(message.get(k) == v for k, v in fields.items()))
+
+    def when(self, kind: str, condition: Callable[[Any], Any]) -> Any:
+        """Give the next message of a type that meets a condition."""
         while True:
             message = self.expect(kind)
-            if all(message.get(k) == v for k, v in fields.items()):
+            if condition(message):
                 return message
 
     def goodbye(self) -> tuple[int, list[Any]]:

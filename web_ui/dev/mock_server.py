@@ -18,13 +18,14 @@ from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from messaging.lab import ChannelQuality, ClockPing, ClockPong
+from messaging.lab import ChannelImpedance, ChannelQuality, ClockPing, ClockPong, StreamQuality
 from messaging.pages import (
     Onsets,
     OnsetsAck,
     OperatorAlarm,
     OperatorCommand,
     OperatorDown,
+    OperatorImpedance,
     OperatorQuality,
     OperatorUp,
     Pause,
@@ -36,7 +37,7 @@ from messaging.pages import (
     SubjectWelcome,
 )
 from messaging.records import Chunk, encode_record
-from messaging.rewards import CommittedRewards, Refusal
+from messaging.rewards import CommittedRewards, Refusal, RefusalCode
 from messaging.words import Source
 from web_ui import static_dir
 from web_ui.dev.mock_session import CHANNELS, PREVIEW_HZ, PREVIEW_STEP_S, RATE_HZ, TEXTS, Mock, next_trial
@@ -119,22 +120,54 @@ async def _listen_to_operator(mock: Mock, socket: WebSocket) -> None:
     while True:
         message = OperatorUp.validate_json(await socket.receive_text())
         if isinstance(message, OperatorCommand):
-            mock.commands.append(message.command)
+            _obey(mock, message)
             mock.state = words.get(message.command, mock.state)
             await socket.send_text(OperatorDown.dump_json(mock.operator_state()).decode())
 
 
+def _obey(mock: Mock, message: OperatorCommand) -> None:
+    mock.commands.append(message.command)
+    mock.note(message.command, message.text, "operator")
+    match message.command:
+        case "hold":
+            mock.held = message.text or "held by the operator"
+        case "release":
+            mock.held = None
+        case "measure_impedance":
+            mock.impedance_from = time.monotonic()
+        case "stop_impedance":
+            mock.impedance_from = None
+        case "comment" if message.text == "bus away":
+            mock.stalled_since = mock.notes[-1].at
+
+
+def _impedance(mock: Mock) -> OperatorImpedance | None:
+    """One more channel every half second."""
+    if mock.impedance_from is None:
+        return None
+    done = int((time.monotonic() - mock.impedance_from) / 0.5)
+    kohm = [4 + 3 * (k % 5) + (70 if k == 9 else 0) for k in range(len(CHANNELS))]
+    channels = tuple(ChannelImpedance(name=n, impedance_kohm=kohm[k] if k < done else None, bad=k < done and kohm[k] > 50) for k, n in enumerate(CHANNELS))
+    return OperatorImpedance(measuring=CHANNELS[done] if done < len(CHANNELS) else None, channels=channels)
+
+
 async def _send_states(mock: Mock, socket: WebSocket) -> None:
-    quality = [ChannelQuality(name=name, rms_uv=12 + k) for k, name in enumerate(CHANNELS)]
-    quality[1] = ChannelQuality(name="Fp2", rms_uv=0.1, flat=True)
-    quality[15] = ChannelQuality(name="PO8", rms_uv=14, mains_ratio=0.8)
+    quality = [ChannelQuality(name=name, rms_uv=12 + k, mains_ratio=0.01 * k, emg_ratio=0.2) for k, name in enumerate(CHANNELS)]
+    quality[1] = ChannelQuality(name="Fp2", rms_uv=0.1, flat=True, bad=True, reasons=("flat: 0.1 uV peak to peak, limit 0.5 uV",))
+    quality[6] = ChannelQuality(name="C3", rms_uv=18, mains_ratio=0.02, emg_ratio=0.2, bridged_with="Cz", bad=True, reasons=("bridged with Cz",))
+    reasons = ("mains 80 % of the power, limit 50 %", "RMS 214 uV, limit 100 uV")
+    quality[15] = ChannelQuality(name="PO8", rms_uv=214, mains_ratio=0.8, emg_ratio=0.4, bad=True, reasons=reasons)
+    stream = StreamQuality(loss_fraction=0.0003, jitter_ms=3.1, drift_ppm=-12, sample_age_ms=38, blinks_per_min=14)
     alarm = OperatorAlarm(
         what="loss", sentence="1.4 % of the samples of the last minute were lost. Bring the dongle closer to the head.", at=datetime.now(UTC).isoformat()
     )
     await socket.send_text(OperatorDown.dump_json(alarm).decode())
     while True:
         await socket.send_text(OperatorDown.dump_json(mock.operator_state()).decode())
-        await socket.send_text(OperatorDown.dump_json(OperatorQuality(channels=tuple(quality))).decode())
+        await socket.send_text(OperatorDown.dump_json(OperatorQuality(channels=tuple(quality), stream=stream)).decode())
+        impedance = _impedance(mock)
+        if impedance is not None:
+            await socket.send_text(OperatorDown.dump_json(impedance).decode())
         fresh = mock.advance()
         if fresh:
             await socket.send_text(OperatorDown.dump_json(CommittedRewards(session_id="first-session", items=tuple(fresh))).decode())
@@ -169,7 +202,7 @@ async def _serve_subject(mock: Mock, socket: WebSocket) -> None:
         message = SubjectUp.validate_json(await socket.receive_text())
         if isinstance(message, SubjectHello):
             if mock.page is not None and not message.take_over:
-                await send(Refusal(reason="Another page shows this session.", remedy="Close it, or use this page instead."))
+                await send(Refusal(reason="Another page shows this session.", remedy="Close it, or use this page instead.", code=RefusalCode.CONFLICT))
                 await socket.close(4409)
                 return
             if mock.page is not None:

@@ -3,12 +3,13 @@
 import math
 import random
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import WebSocket
 
-from messaging.lab import LabStatus
-from messaging.pages import Onsets, OperatorState, SessionOver, ShownTrial, Trial, TrialUnit
+from messaging.lab import LabStatus, ReplayPosition
+from messaging.pages import BoardAbilities, Onsets, OperatorState, SessionNote, SessionOver, ShownTrial, StandingFault, Trial, TrialUnit
 from messaging.words import Source
 
 CHANNELS = ("Fp1", "Fp2", "F3", "Fz", "F4", "FCz", "C3", "Cz", "C4", "CPz", "P3", "Pz", "P4", "PO7", "Oz", "PO8")
@@ -35,6 +36,17 @@ class Mock:
         self.page: WebSocket | None = None
         self.batches: list[Onsets] = []
         self.commands: list[str] = []
+        self.held: str | None = None
+        self.notes: list[SessionNote] = []
+        self.stalled_since: str | None = None
+        self.impedance_from: float | None = None
+        self.note("start", "", "operator")
+        self.note("rating", "4 on the scale 1-5, text 3", "subject")
+
+    def note(self, what: str, text: str, who: str) -> None:
+        """Enter something in the made-up journal."""
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        self.notes.append(SessionNote(position=len(self.notes) + 1, what=what, text=text, who=who, at=at))
 
     def row(self, text: str, presentation: str, index: int, sample_index: int, annotation: bool) -> dict[str, Any]:
         """One made-up label row."""
@@ -102,7 +114,7 @@ class Mock:
         lab = LabStatus(
             state="recording",
             sentence="Recording 16 channels from the simulated subject.",
-            session_id="s",
+            session_id="first-session",
             recording_id="rec-2031-04-02-first",
             sample_index=int(elapsed * RATE_HZ),
             sampling_rate_hz=RATE_HZ,
@@ -112,7 +124,11 @@ class Mock:
             sample_age_ms=38,
             clock_sd_ms=0.4,
             bytes_free=212_000_000_000,
+            bus="away" if self.stalled_since else "connected",
+            replay=ReplayPosition(position_s=elapsed % 600, duration_s=600) if replay else None,
         )
+        over = self.state in ("finished", "aborted")
+        away = "The bus is away: the recording goes on, rewards and labels wait. They follow as soon as the bus is back."
         ok = sum(row["release"] == "ok" for row in self.rows)
         return OperatorState(
             session_id="first-session",
@@ -124,11 +140,20 @@ class Mock:
             trials_done=0 if replay else trial,
             labels=len(self.rows),
             labels_ok=ok,
-            subject_page=not replay,
-            lab=lab,
-            worker="worker-1",
-            channels=CHANNELS,
-            decoder={"name": "lda-verdict", "version": 3, "sha256": ""},
+            subject_page=not replay and not over,
+            lab=None if over else lab,
+            worker=None if over else "worker-1",
+            channels=() if over else CHANNELS,
+            decoder={"name": "token-rsvp-shrinkage-lda-of-simulated-subject", "version": 3, "sha256": ""},
+            held=self.held,
+            over=over,
+            recording_id="rec-2031-04-02-first",
+            recording="stopped" if over else "wanted",
+            notes=tuple(reversed(self.notes)),
+            faults=(StandingFault(what="bus_away", sentence=away, since=self.stalled_since),) if self.stalled_since and not over else (),
+            board=None
+            if over
+            else BoardAbilities(title="Mock", source=self.source.value, impedance=not replay, impedance_limit_kohm=50, eeg_channels=CHANNELS),
             current=None if replay else self.shown(trial, index),
             recent=() if replay else tuple(self.shown(k, 99) for k in range(max(0, trial - 6), trial)),
         )

@@ -26,9 +26,9 @@ from server.labels.arrow import ARROW_SCHEMA
 from server.labels.cursor import Cursors
 from server.labels.log import content_sha256, own_verdict, with_hold
 from server.labels.row import LabelRow, row_of
+from server.outlet import QUEUE_LENGTH, Outlet
 from server.serving import WithoutQuery
 from server.shell import host_name
-from server.switchboard import QUEUE_LENGTH, Outlet
 from server.tables import metadata
 from tests.reference.live_server import make_reward
 
@@ -153,7 +153,7 @@ class _DeafSocket:
 
 
 async def test_a_peer_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.switchboard.CLOSING_S", 0.01)
+    monkeypatch.setattr("server.outlet.CLOSING_S", 0.01)
     socket = _DeafSocket()
     outlet = Outlet(socket)  # type: ignore[arg-type]
     running = asyncio.create_task(outlet.run())

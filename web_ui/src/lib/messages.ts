@@ -1,6 +1,10 @@
 // Generated from messaging/pages.py (python -m web_ui.scripts.schema && npm run types). Do not edit.
 
 export type OperatorDown = (OperatorState | OperatorQuality | OperatorImpedance | OperatorAlarm | CommittedRewards | Refusal)
+/**
+ * Why a connection was refused or closed, for programs.
+ */
+export type RefusalCode = ("bad_message" | "unauthorized" | "forbidden" | "not_found" | "conflict" | "replaced" | "too_slow" | "failed")
 export type OperatorUp = (OperatorHello | OperatorCommand)
 export type SubjectDown = (SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal)
 export type SubjectUp = (SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume)
@@ -15,17 +19,24 @@ SubjectUp: SubjectUp
  * State of the session and of every process, down, on every change and once a second.
  */
 export interface OperatorState {
+board?: (BoardAbilities | null)
 channels?: string[]
 current?: (ShownTrial | null)
 decoder?: ({
 [k: string]: unknown
 } | null)
+faults?: StandingFault[]
+held?: (string | null)
 lab: (LabStatus | null)
 labels: number
 labels_ok: number
 n_trials: number
+notes?: SessionNote[]
+over?: boolean
 protocol: string
 recent?: ShownTrial[]
+recording?: string
+recording_id?: (string | null)
 session_id: string
 session_state: string
 source: (string | null)
@@ -34,6 +45,16 @@ subject_page: boolean
 trials_done: number
 type: "state"
 worker: (string | null)
+}
+/**
+ * What the connected board is, and what an operator may ask of it.
+ */
+export interface BoardAbilities {
+eeg_channels?: string[]
+impedance?: boolean
+impedance_limit_kohm?: (number | null)
+source: string
+title: string
 }
 /**
  * The trial on the subject's screen, with its units, for the operator.
@@ -62,6 +83,14 @@ text: string
 time_lock?: ("unit" | "marker" | "response")
 }
 /**
+ * Something that is wrong now and stays in the state until it is over.
+ */
+export interface StandingFault {
+sentence: string
+since: string
+what: ("lab_away" | "board_stalled" | "bus_away")
+}
+/**
  * State of the daemon, up, once a second and on every change.
  */
 export interface LabStatus {
@@ -73,6 +102,7 @@ measured_rate_hz?: (number | null)
 ordinal?: number
 preview_rate_hz?: number
 recording_id?: (string | null)
+replay?: (ReplayPosition | null)
 sample_age_ms?: (number | null)
 sample_index?: number
 sampling_rate_hz?: number
@@ -81,6 +111,24 @@ session_id?: (string | null)
 state: ("connecting" | "streaming" | "recording" | "stalled" | "ended")
 time_lsl_s?: (number | null)
 type: "status"
+}
+/**
+ * Where a replay is.
+ */
+export interface ReplayPosition {
+duration_s: number
+paused?: boolean
+position_s: number
+}
+/**
+ * Something that happened to the session and is worth reading: a comment, a rating, a hold, a pause.
+ */
+export interface SessionNote {
+at: string
+position: number
+text: string
+what: string
+who: string
 }
 /**
  * Signal quality, down.
@@ -155,6 +203,7 @@ type: "rewards"
  * The server closes the connection and says why, down.
  */
 export interface Refusal {
+code?: (RefusalCode | null)
 reason: string
 remedy: string
 type: "refused"

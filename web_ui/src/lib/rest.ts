@@ -6,6 +6,8 @@ export interface SessionRow {
   readonly subject?: string | null;
   readonly protocol?: string | null;
   readonly state?: string | null;
+  /** Its own daemon has been gone for a while; it runs still, and may go on. */
+  readonly interrupted?: boolean | null;
   readonly source?: string | null;
   readonly created_at?: string | null;
   readonly labels?: number | null;

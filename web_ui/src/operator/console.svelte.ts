@@ -1,6 +1,7 @@
 /** What the operator's page knows: sockets write here, the components read. */
 import { decodeChunk, type Chunk } from "../lib/chunk";
-import type { ChannelQuality, OperatorAlarm, OperatorCommand, OperatorDown, OperatorState, OperatorUp, Refusal } from "../lib/messages";
+import type { ChannelQuality, OperatorAlarm, OperatorCommand, OperatorDown, OperatorImpedance, OperatorState, OperatorUp, Refusal, StreamQuality } from "../lib/messages";
+import { Acknowledged, standingAlarms, type StandingAlarm } from "./alarms";
 import { latestLabels } from "../lib/rest";
 import { ReconnectingSocket, socketAddress, type SocketEvents } from "../lib/socket";
 import { RewardBook } from "./reward_book";
@@ -13,11 +14,6 @@ const RATE_WINDOW_MS = 60_000;
 /** Label rows asked for when the console opens. */
 const HISTORY = 400;
 
-/** An alarm and how often it came since it was last acknowledged. */
-export interface StandingAlarm extends OperatorAlarm {
-  readonly count: number;
-}
-
 /** The preview's ring and how its slots relate to sample numbers. */
 export interface Traces {
   readonly ring: TraceRing;
@@ -28,7 +24,10 @@ export interface Traces {
 export class OperatorConsole implements SocketEvents {
   state = $state.raw<OperatorState | null>(null);
   quality = $state.raw<ReadonlyMap<string, ChannelQuality>>(new Map());
+  stream = $state.raw<StreamQuality | null>(null);
+  impedance = $state.raw<OperatorImpedance | null>(null);
   alarms = $state.raw<readonly StandingAlarm[]>([]);
+  private acknowledgements = $state(0);
   connected = $state(false);
   refusal = $state.raw<Refusal | null>(null);
   labelsPerMinute = $state<number | null>(null);
@@ -41,11 +40,13 @@ export class OperatorConsole implements SocketEvents {
   traces: Traces | null = null;
 
   private readonly socket: ReconnectingSocket;
+  private readonly acknowledged: Acknowledged;
   private waitingRows: Record<string, unknown>[] = [];
   private flushTimer: ReturnType<typeof setTimeout> | undefined;
   private counts: { readonly atMs: number; readonly labels: number }[] = [];
 
   constructor(private readonly sessionId: string) {
+    this.acknowledged = new Acknowledged(sessionId);
     this.socket = new ReconnectingSocket(socketAddress(`/ws/v1/sessions/${encodeURIComponent(sessionId)}/operator`), this);
   }
 
@@ -59,13 +60,22 @@ export class OperatorConsole implements SocketEvents {
   }
 
   /** Returns false when there is no connection; commands are never kept for later. */
-  command(command: OperatorCommand["command"], text = ""): boolean {
-    const message: OperatorUp = { type: "command", command, text };
+  command(command: OperatorCommand["command"], more: Omit<Partial<OperatorCommand>, "type" | "command"> = {}): boolean {
+    const message: OperatorUp = { type: "command", command, ...more };
     return this.socket.send(message);
   }
 
+  /** An alarm goes; what is wrong still stays, but quietly. */
   acknowledge(alarm: StandingAlarm): void {
-    this.alarms = this.alarms.filter((other) => other !== alarm);
+    this.acknowledged.add(alarm);
+    this.alarms = this.alarms.filter((other) => other.what !== alarm.what);
+    this.acknowledgements += 1;
+  }
+
+  /** What is wrong now and what was reported, latest on top. */
+  standing(): readonly StandingAlarm[] {
+    void this.acknowledgements;
+    return standingAlarms(this.state?.faults ?? [], this.alarms, this.acknowledged);
   }
 
   opened(): void {
@@ -96,9 +106,14 @@ export class OperatorConsole implements SocketEvents {
         this.refusal = null;
         this.state = down;
         this.countLabels(down.labels);
+        if (down.over === true && down.lab === null) this.forgetLab();
         break;
       case "quality":
         this.quality = new Map(down.channels.map((channel) => [channel.name, channel]));
+        this.stream = down.stream ?? null;
+        break;
+      case "impedance":
+        this.impedance = down;
         break;
       case "alarm":
         this.alarm(down);
@@ -124,9 +139,20 @@ export class OperatorConsole implements SocketEvents {
   }
 
   private alarm(alarm: OperatorAlarm): void {
+    if (this.acknowledged.has(alarm)) return;
     const before = this.alarms.find((other) => other.what === alarm.what);
-    const standing: StandingAlarm = { ...alarm, count: (before?.count ?? 0) + 1 };
+    // After a reconnection the server tells its latest alarms once more.
+    if (before !== undefined && before.at >= alarm.at) return;
+    const standing: StandingAlarm = { ...alarm, count: (before?.count ?? 0) + 1, lasting: false, known: false };
     this.alarms = [standing, ...this.alarms.filter((other) => other.what !== alarm.what)].slice(0, 20);
+  }
+
+  /** The session is over: what the lab does from now on is another session's. */
+  private forgetLab(): void {
+    this.traces = null;
+    if (this.quality.size > 0) this.quality = new Map();
+    this.stream = null;
+    this.impedance = null;
   }
 
   private countLabels(labels: number): void {

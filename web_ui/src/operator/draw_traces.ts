@@ -22,7 +22,10 @@ export interface TraceView {
 }
 
 /** Height of the band above the traces in which the units stand. */
-export const UNIT_BAND_PX = 26;
+export const UNIT_BAND_PX = 60;
+/** Words stand in turn on this many lines, so that each has the room of several. */
+const LANES = 3;
+const LANE_PX = (UNIT_BAND_PX - 6) / LANES;
 
 export class TracePainter {
   /** Position of the right rim in slots; moves evenly although chunks come in steps. */
@@ -74,39 +77,42 @@ export class TracePainter {
     const slotsPerSample = traces.previewRateHz / traces.samplingRateHz;
     context.font = view.font;
     context.textBaseline = "middle";
-    let rightPx = view.widthPx;
+    const rightPx: number[] = Array.from({ length: LANES }, () => view.widthPx);
     for (let k = units.length - 1; k >= 0; k -= 1) {
       const unit = units[k];
       if (unit === undefined || unit.sampleIndex === null) continue;
       const x = this.xOf(unit.sampleIndex * slotsPerSample, view, traces);
-      if (x < -60) break;
-      const widthPx = Math.max(3, Math.min(rightPx - x - 2, 0.9 * (view.widthPx / view.windowS)));
-      this.paintUnit(context, view, unit, x, widthPx);
-      rightPx = x;
+      if (x < -160) break;
+      const lane = laneOf(unit);
+      this.paintUnit(context, view, unit, x, lane, (rightPx[lane] ?? view.widthPx) - x - 3);
+      rightPx[lane] = x;
     }
     context.globalAlpha = 1;
   }
 
-  private paintUnit(context: CanvasRenderingContext2D, view: TraceView, unit: UnitReward, x: number, widthPx: number): void {
+  private paintUnit(context: CanvasRenderingContext2D, view: TraceView, unit: UnitReward, x: number, lane: number, roomPx: number): void {
     const colour = rewardColour(unit.reward, unit.rewardSd);
     const ink = colour.pole === "error" ? view.colours.error : colour.pole === "good" ? view.colours.good : view.colours.faint;
+    const textPx = context.measureText(unit.text).width + 8;
+    // The newest word reaches over the rim: it moves to the left until it has passed.
+    const left = Math.min(x, Math.max(0, view.widthPx - textPx));
+    const widthPx = Math.max(3, Math.min(textPx, roomPx + x - left));
+    const top = 2 + lane * LANE_PX;
     context.globalAlpha = colour.pole === "none" ? 0.25 : Math.max(0.12, colour.share);
     context.fillStyle = ink;
-    context.fillRect(x, 2, widthPx, UNIT_BAND_PX - 8);
+    context.fillRect(left, top, widthPx, LANE_PX - 2);
     context.globalAlpha = 0.4;
-    context.fillRect(Math.round(x), 2, 1, view.heightPx - 2);
+    context.fillRect(Math.round(x), top, 1, view.heightPx - top);
     if (unit.release !== "ok") {
       context.globalAlpha = 0.8;
       context.strokeStyle = view.colours.faint;
       context.setLineDash([2, 2]);
-      context.strokeRect(x + 0.5, 2.5, widthPx - 1, UNIT_BAND_PX - 9);
+      context.strokeRect(left + 0.5, top + 0.5, widthPx - 1, LANE_PX - 3);
       context.setLineDash([]);
     }
-    if (context.measureText(unit.text).width + 6 <= widthPx) {
-      context.globalAlpha = 1;
-      context.fillStyle = view.colours.ink;
-      context.fillText(unit.text, x + 4, UNIT_BAND_PX / 2 - 2);
-    }
+    context.globalAlpha = 1;
+    context.fillStyle = view.colours.ink;
+    context.fillText(shortened(context, unit.text, widthPx - 6), left + 4, top + (LANE_PX - 2) / 2 + 0.5);
   }
 
   private paintChannels(context: CanvasRenderingContext2D, view: TraceView, traces: Traces): void {
@@ -156,4 +162,19 @@ export class TracePainter {
     this.baselinesUv[channel] = next;
     return next;
   }
+}
+
+/** The line a word stands on; the same one on its whole way. */
+function laneOf(unit: UnitReward): number {
+  return (unit.annotation ? unit.seq : unit.index) % LANES;
+}
+
+/** A text cut to a width, with an ellipsis; nothing where not even a letter has room. */
+function shortened(context: CanvasRenderingContext2D, text: string, widthPx: number): string {
+  if (context.measureText(text).width <= widthPx) return text;
+  for (let length = text.length - 1; length > 0; length -= 1) {
+    const cut = `${text.slice(0, length)}…`;
+    if (context.measureText(cut).width <= widthPx) return cut;
+  }
+  return "";
 }

@@ -1,0 +1,151 @@
+"""Making a session: its trials are planned beside the event loop and entered in parts; it is ready when all of them are there."""
+
+import asyncio
+import secrets
+from itertools import islice
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.records import DecoderRef
+from server import clock
+from server.database import Database
+from server.items import Identity, responses_of
+from server.sessions.planning import PlannedTrial, Timing, planned_trials
+from server.sessions.protocols import Protocol, protocol
+from server.sessions.states import RecordingState, SessionState
+from server.sessions.store import enter, move
+from server.tables import sessions, trials
+
+TRIALS_AT_ONCE = 50
+"""Trials of one transaction: the log of labels and the onsets of a running session wait no longer than for these."""
+
+Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
+
+
+class NewSession(BaseModel):
+    """What a session is to be; None takes the protocol's value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    subject: Identity
+    protocol: str = "token_rsvp"
+    item_set: Identity | None = None
+    soa_ms: Annotated[float, Field(ge=50, le=10_000)] | None = None
+    jitter_ms: Milliseconds | None = None
+    prompt_ms: Milliseconds | None = None
+    """None: by the prompt's length."""
+    fixation_ms: Milliseconds | None = None
+    blank_ms: Milliseconds | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    n_trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    decoder: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """``NAME`` or ``NAME@VERSION``."""
+    prior: Annotated[float, Field(gt=0, lt=1)] | None = None
+    consent: Annotated[str, StringConstraints(max_length=256)] | None = None
+    start: bool = False
+    """Start at once."""
+
+
+async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str) -> str:
+    """Make a session with all its trials; it is ready then.
+
+    Parameters
+    ----------
+    database : Database
+    wish : NewSession
+    decoder : DecoderRef or None
+    who : str
+        For the session's journal.
+
+    Returns
+    -------
+    str
+        The session's identity.
+
+    Raises
+    ------
+    NotFound
+        Unknown protocol or item set.
+
+    Notes
+    -----
+    Until the last trial is in, the session stays `created` and takes no command but abort.
+    """
+    kind = protocol(wish.protocol)
+    timing = _timing(wish, kind)
+    seed = secrets.randbits(32) if wish.seed is None else wish.seed
+    now = clock.utc_now()
+    session_id = f"{now[:10].replace('-', '')}-{now[11:19].replace(':', '')}-{secrets.token_hex(3)}"
+    async with database.write() as connection:
+        responses = await responses_of(connection, wish.item_set or kind.item_set)
+        n_trials = len(responses) if wish.n_trials is None else wish.n_trials
+        await enter(connection, _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials), who)
+    plan = planned_trials(session_id, responses, timing, seed=seed, n_trials=n_trials, trials_per_block=kind.trials_per_block)
+    try:
+        # Each part in a thread: pages, lab and worker are answered meanwhile.
+        while rows := await asyncio.to_thread(lambda: [_trial_row(session_id, p) for p in islice(plan, TRIALS_AT_ONCE)]):
+            async with database.write() as connection:
+                await connection.execute(sa.insert(trials), rows)
+        async with database.write() as connection:
+            await move(connection, session_id, "prepare", f"{n_trials} trials planned", who)
+    except BaseException:
+        async with database.write() as connection:
+            await abandon(connection, session_id)
+        raise
+    return session_id
+
+
+def _timing(wish: NewSession, kind: Protocol) -> Timing:
+    soa_ms = _given(wish.soa_ms, kind.soa_ms)
+    return Timing(
+        soa_ms=soa_ms,
+        jitter_ms=min(_given(wish.jitter_ms, kind.jitter_ms), soa_ms / 2),
+        fixation_ms=_given(wish.fixation_ms, kind.fixation_ms),
+        blank_ms=_given(wish.blank_ms, kind.blank_ms),
+        prompt_ms=wish.prompt_ms,
+    )
+
+
+def _given(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def _values(
+    session_id: str, now: str, wish: NewSession, kind: Protocol, timing: Timing, decoder: DecoderRef | None, *, seed: int, n_trials: int
+) -> dict[str, Any]:
+    parameters = {
+        "seed": seed, "soa_ms": timing.soa_ms, "jitter_ms": timing.jitter_ms, "prompt_ms": timing.prompt_ms,
+        "fixation_ms": timing.fixation_ms, "blank_ms": timing.blank_ms, "n_trials": n_trials,
+    }  # fmt: skip
+    return {
+        "session_id": session_id, "recording_id": f"{session_id}-1", "subject": wish.subject, "protocol": kind.name, "task": kind.task,
+        "state": SessionState.CREATED.value, "recording": RecordingState.NONE.value, "self_run": False, "source": None, "clock": None, "consent": wish.consent,
+        "prior": _given(wish.prior, kind.prior), "soa_ms": timing.soa_ms, "item_set": wish.item_set or kind.item_set, "parameters": parameters,
+        "decoder_name": decoder.name if decoder else None, "decoder_version": decoder.version if decoder else None, "created_at": now,
+    }  # fmt: skip
+
+
+def _trial_row(session_id: str, planned: PlannedTrial) -> dict[str, Any]:
+    trial = planned.trial
+    return {
+        "session_id": session_id, "trial": trial.trial, "block": trial.block, "repeat": trial.repeat, "presentation": trial.presentation,
+        "item_set": planned.item_set, "response_id": planned.response_id, "plan": trial.model_dump(mode="json"), "state": "pending", "page_life": None,
+        "shown": 0,
+    }  # fmt: skip
+
+
+async def abandon(connection: AsyncConnection, session_id: str) -> None:
+    """End a session whose plan was not completed; one that somebody aborted meanwhile stays as it is."""
+    state = (await connection.execute(sa.select(sessions.c.state).where(sessions.c.session_id == session_id))).scalar()
+    if state == SessionState.CREATED:
+        await move(connection, session_id, "abort", "its trials were not planned to the end; make a new session", "server")
+
+
+async def abandon_all_unplanned(connection: AsyncConnection) -> None:
+    """End the sessions that a server left half planned when it died; only for a database that one server uses."""
+    query = sa.select(sessions.c.session_id).where(sessions.c.state == SessionState.CREATED.value)
+    for session_id in (await connection.execute(query)).scalars().all():
+        await abandon(connection, session_id)
