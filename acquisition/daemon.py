@@ -132,6 +132,7 @@ class Daemon:
             if self._view.state == "stalled":
                 self._sessions.say_streaming(" again")
             await self._sessions.take(output)
+            await asyncio.sleep(0)  # the publisher goes first: rewards wait for the bus, eyes can wait
             await self._view.show(output.chunks)
             await self._measure(output.chunks)
             if output.ended:

@@ -25,6 +25,41 @@ class BusError(Exception):
     """The bus cannot be reached or refused a command; the message names the address and the remedy."""
 
 
+class _Line:
+    """A connection of our own for what happens at every chunk of the board: redis-py's commands and pipelines take twice the time."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._connection: Any = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def ask(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
+        """Send commands and return their answers; one that was refused is a `ResponseError`, not raised."""
+        async with self._one_at_a_time:
+            if self._connection is None:
+                self._connection = await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = self._connection
+            try:
+                await connection.send_packed_command(connection.pack_commands(commands))
+                return [await self._answer(connection) for _ in commands]
+            except BaseException:  # answers that were not read must not be taken for those of the next commands
+                await self.close()
+                raise
+
+    async def _answer(self, connection: Any) -> Any:
+        try:
+            return await connection.read_response()
+        except ResponseError as error:
+            return error
+
+    async def close(self) -> None:
+        """Close the connection; the next command opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+            await self._client.connection_pool.release(connection)
+
+
 @dataclass(frozen=True, slots=True)
 class ActiveRecording:
     """A recording that the daemon has announced."""
@@ -53,9 +88,7 @@ class Bus:
     def __init__(self, url: str) -> None:
         self.url = url
         self._redis: redis.Redis = redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=2.0)
-        self._writing: Any = None
-        """Connection that only `publish` uses."""
-        self._one_writer = asyncio.Lock()
+        self._writing, self._reading = _Line(self._redis), _Line(self._redis)
 
     @asynccontextmanager
     async def _sentence(self, what: str) -> AsyncIterator[None]:
@@ -77,10 +110,8 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._writing is not None:
-            await self._writing.disconnect(nowait=True)
-            await self._redis.connection_pool.release(self._writing)
-            self._writing = None
+        await self._writing.close()
+        await self._reading.close()
         await self._redis.aclose()
 
     # ------------------------------------------------------------ the daemon's side
@@ -110,30 +141,10 @@ class Bus:
         """
         key, keep = f"rlhb:log:{recording_id}", f"{max(keep_after, 0)}-0"
         commands = [("XADD", key, "MINID", "~", keep, f"{ordinal}-0", b"r", raw) for ordinal, raw in records]
-        async with self._sentence("take records"), self._one_writer:
-            await self._send(commands)
-
-    async def _send(self, commands: Sequence[tuple[str | bytes, ...]]) -> None:
-        """Send commands over a connection of our own: redis-py's pipeline takes twice the time, at every chunk of the board."""
-        if self._writing is None:
-            self._writing = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
-        connection = self._writing
-        try:
-            await connection.send_packed_command(connection.pack_commands(commands))
-            answers = []
-            for _ in commands:
-                try:
-                    answers.append(await connection.read_response())
-                except ResponseError as error:
-                    answers.append(error)
-        except BaseException:  # answers that were not read must not be taken for those of the next commands
-            self._writing = None
-            await connection.disconnect(nowait=True)
-            await self._redis.connection_pool.release(connection)
-            raise
-        for answer in answers:
-            if isinstance(answer, ResponseError) and "equal or smaller" not in str(answer):
-                raise answer  # the others were published before: the reply was lost, or the bus is being filled again
+        async with self._sentence("take records"):
+            for answer in await self._writing.ask(commands):
+                if isinstance(answer, ResponseError) and "equal or smaller" not in str(answer):
+                    raise answer  # the others were published before: the reply was lost, or the bus is being filled again
 
     async def forget(self, recording_id: str) -> None:
         """Remove a recording from the list of announced ones (its end is in the stream)."""
@@ -164,8 +175,14 @@ class Bus:
             Empty when none came within `block_ms`. The first may be more than ``after + 1`` when the stream was trimmed.
         """
         async with self._sentence("be read"):
-            found: Any = await self._redis.xread({f"rlhb:log:{recording_id}": f"{after}-0"}, count=count, block=block_ms)
-        return [(int(entry.split(b"-")[0]), fields[b"r"]) for entry, fields in found[0][1]] if found else []
+            key = f"rlhb:log:{recording_id}"
+            (found,) = await self._reading.ask([("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", key, f"{after}-0")])
+            if isinstance(found, ResponseError):
+                raise found
+        if not found:
+            return []
+        entries = found[key.encode()] if isinstance(found, dict) else found[0][1]
+        return [(int(entry.split(b"-")[0]), fields[1]) for entry, fields in entries]
 
     async def take_lease(self, recording_id: str, worker_id: str, at_least: int, ttl_ms: int) -> int | None:
         """Try to own a recording.
