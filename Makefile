@@ -45,11 +45,11 @@ fix: setup
 
 test: setup
 	cd web_ui && npm test --silent
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-full: setup
 	cd web_ui && npm test --silent
-	RLHB_TEST_STRICT=1 HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q
+	RLHB_TEST_STRICT=1 HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

@@ -101,7 +101,8 @@ class ReplayConsole:
             while not self._quit.is_set():
                 show()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._quit.wait(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._quit.wait()
 
     @contextlib.contextmanager
     def _reading_keys(self) -> Iterator[bool]:

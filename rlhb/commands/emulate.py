@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 from fractions import Fraction
@@ -62,6 +63,8 @@ def cyton(
         "stall": lambda on: setattr(emulated.faults, "stalled", on),
         "power": lambda on: emulated.power(not on),
     }
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in its background, with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     began, is_on = time.monotonic(), dict.fromkeys(rhythms, False)
     try:
         with contextlib.suppress(KeyboardInterrupt), emulated:
