@@ -53,10 +53,10 @@ def cyton(
     from acquisition.emulator.signals import Electrodes, PlayedSignal
 
     n_channels, rate_hz = (16, 125) if daisy else (8, 250)
-    signal = PlayedSignal(_eeg(recording, n_channels, rate_hz)) if recording is not None else None
+    played = PlayedSignal(_eeg(recording, n_channels, rate_hz)) if recording is not None else None
     rhythms = {name: _rhythm(name, text) for name, text in (("unplug", unplug), ("stall", stall), ("power", power)) if text is not None}
     where = port or Path(tempfile.mkdtemp(prefix="rlhb-cyton-")) / "port"
-    emulated = SerialCyton(where, signal, daisy, Electrodes(_resistance(kohm, n_channels)), seed)
+    emulated = SerialCyton(where, played, daisy, Electrodes(_resistance(kohm, n_channels)), seed)
     emulated.faults = CytonFaults(drop_fraction=drop, noise_fraction=noise, corrupt_fraction=corrupt, speed=speed, burst=burst)
     switches = {
         "unplug": lambda on: emulated.unplug() if on else emulated.plug(),
