@@ -17,6 +17,7 @@ from messaging.clocks import RealClock
 from messaging.lab import LabConfirmed, LabEvent, LabHello, MeasureImpedance, ReplayControl, StartRecording, StopRecording
 from messaging.tasks import side_by_side
 from messaging.words import ClockKind
+from recordings.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class Daemon:
             await side_by_side(main, self._link.run(), self._view.report(), sessions.sync(), sessions.tell_ended())
         except asyncio.CancelledError:
             if own is not None:
-                await sessions.finish("the replay was stopped")
+                with contextlib.suppress(RecordingError):
+                    await sessions.finish("the replay was stopped")
             raise
         finally:
             with contextlib.suppress(AcquisitionError):
@@ -223,7 +225,7 @@ class Daemon:
         session = self._sessions.log
         self._view.set("ended", "The recording has been replayed to its end.")
         if ended is None:
-            await self._sessions.finish("end of the replayed recording")
+            await self._sessions.finish_when_there_is_room("end of the replayed recording")
         publisher = self._sessions.take_up(ended) if ended is not None else session.publisher if session is not None else None
         await self._view.tell_status()
         if publisher is None:

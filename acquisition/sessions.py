@@ -44,6 +44,8 @@ class Sessions:
         self.log: SessionLog | None = None
         self._unwritable: SessionPlan | None = None
         """The session whose file the disk refuses; opened again as soon as it can be."""
+        self._end_refused: str | None = None
+        """Why the session ended whose end the full disk has refused."""
         self._is_full = False
         """The disk is full: the file stays open, and every chunk tries again."""
         self._retry_at_s = 0.0
@@ -106,7 +108,11 @@ class Sessions:
         session = command.session
         if self._plan.own_session is not None or self._view.session_id == session.session_id:
             return  # a replay records its own session only
-        await self.finish("another session was started")
+        try:
+            await self.finish("another session was started")
+        except RecordingFullError as full:
+            await self._full(full)
+            return  # the server asks again
         try:
             ended = await asyncio.to_thread(ended_recording, self._plan.recordings_dir / f"{session.recording_id}.xdf")
             if ended is not None:
@@ -130,6 +136,7 @@ class Sessions:
         if self.log is None:
             return  # the disk refuses the end as well: the server asks again
         try:
+            self._end_refused = command.reason
             self._boundary(EventType.SESSION_END, command.reason)
             await self.finish(command.reason)
         except RecordingFullError as error:
@@ -146,12 +153,35 @@ class Sessions:
         ending = self.log
         if ending is None:
             return
+        self._end_refused = reason  # nothing may be written behind an end that waits for room
         await ending.finish(reason)
+        self._end_refused = None
         if ran_by_itself(ending.recorder.header):
             self.unconfirmed[ending.plan.session_id] = reason
         self._is_full = False
         if self.log is ending:
             self.log = self._view.log = self._view.session_id = None
+
+    async def finish_when_there_is_room(self, reason: str) -> None:
+        """Write the end, however long the disk refuses it."""
+        while True:
+            try:
+                await self.finish(reason)
+            except RecordingFullError as error:
+                await self._full(error)
+                await asyncio.sleep(RETRY_FILE_S)
+            else:
+                return
+
+    async def _end_again(self, reason: str) -> None:
+        try:
+            await self.finish(reason)
+        except RecordingFullError:
+            return
+        except RecordingError as error:
+            await self._lose_file(error)
+            return
+        self.say_streaming()
 
     def _boundary(self, kind: EventType, text: str | None) -> None:
         if self.log is not None:
@@ -171,7 +201,7 @@ class Sessions:
     def events(self, events: Sequence[LabEvent]) -> list[str]:
         """Write events of the server; returns the ids that the recording holds."""
         session = self.log
-        if session is None:
+        if session is None or self._end_refused is not None:
             return []
         recorded: list[str] = []
         own = (event for event in events if event.session_id == session.plan.session_id)
@@ -185,6 +215,9 @@ class Sessions:
     async def take(self, output: BoardOutput) -> None:
         """Write what the board gave. While the disk refuses, a live board goes on unrecorded, which the log shows as a gap; a replay waits."""
         await self._retry_file()
+        if self._end_refused is not None:
+            await self._end_again(self._end_refused)
+            return
         while self.log is not None or self._unwritable is not None:
             if self.log is not None:
                 try:

@@ -175,6 +175,26 @@ async def test_a_full_disk_stops_the_recording_with_an_alarm_and_it_goes_on_when
     assert max(b.sample_index - a.end_index for a, b in pairwise(chunks)) > 100
 
 
+async def test_an_end_that_a_full_disk_refuses_is_written_when_there_is_room_and_nothing_behind_it(tmp_path, valkey, session):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "recordings" / "s1-r.xdf"
+    async with recording_lab(tmp_path, valkey, session) as (board, lab):
+        await until(lambda: lab.status.sample_index > 100)
+        board.fault = "silent"
+        await until(lambda: lab.status.state == "stalled")
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, unlimited[1]))
+            await lab.tell(StopRecording(session_id="s1", reason="over"))
+            await until(lambda: "disk_full" in lab.alarms())
+            board.fault = None
+            before = len(lab.up)
+            await until(lambda: sum(m.type == "quality" for m in lab.up[before:]) >= 1)  # a second of samples goes by
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        await until(lambda: lab.status.state == "streaming")
+    recorded(tmp_path)
+
+
 async def test_a_recording_that_a_dead_daemon_left_open_gets_its_end_from_the_next_one(tmp_path, valkey, session):
     plan = DaemonPlan(tmp_path, "", "t", valkey.url)
     async with Lab() as lab:
