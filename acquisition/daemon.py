@@ -137,8 +137,8 @@ class Daemon:
             await asyncio.sleep(0)  # the publisher goes first: rewards wait for the bus, eyes can wait
             await self._view.show(output.chunks)
             await self._measure(output.chunks)
-            if output.ended:
-                break
+            if output.ended or (self._plan.own_session is not None and self._sessions.is_idle):
+                break  # played to its end, or stopped by an operator
             await self._await_worker()
         await self._end_of_replay(None)
 
@@ -222,11 +222,10 @@ class Daemon:
 
     async def _end_of_replay(self, ended: EndedRecording | None) -> None:
         """Stay until the last label is committed and the server knows of the end."""
-        session = self._sessions.log
         self._view.set("ended", "The recording has been replayed to its end.")
         if ended is None:
             await self._sessions.finish_when_there_is_room("end of the replayed recording")
-        publisher = self._sessions.take_up(ended) if ended is not None else session.publisher if session is not None else None
+        publisher = self._sessions.take_up(ended) if ended is not None else self._sessions.publisher
         await self._view.tell_status()
         if publisher is None:
             return

@@ -1,5 +1,6 @@
 """Measuring electrode impedance on the live board: moves the test current from channel to channel while samples stream."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -34,6 +35,8 @@ class ImpedanceRun:
     def __init__(self, board: Board, tell: Callable[[LabImpedance], Awaitable[object]]) -> None:
         self._board, self._tell = board, tell
         self._sweep: ImpedanceSweep | None = None
+        self._one_at_a_time = asyncio.Lock()
+        """A stop must not overtake the move of the current to the next channel: it would stay on there, unnoticed."""
 
     async def command(self, command: MeasureImpedance) -> None:
         """Begin with the channels named, or end.
@@ -43,9 +46,12 @@ class ImpedanceRun:
         AcquisitionError
             The board measures no impedance, has no such channel, or has gone.
         """
-        await self.end()
-        if not command.on:
-            return
+        async with self._one_at_a_time:
+            await self._end()
+            if command.on:
+                await self._begin(command)
+
+    async def _begin(self, command: MeasureImpedance) -> None:
         sweep = ImpedanceSweep(self._board.profile, command.channels)
         if not isinstance(self._board, LeadOffBoard):
             raise BoardError(f"Board {self._board.profile.title} offers no measurement of electrode impedance. Check the electrodes by the signal quality.")
@@ -54,6 +60,12 @@ class ImpedanceRun:
 
     async def take(self, chunks: Sequence[BoardChunk]) -> None:
         """Look at new samples; raises AcquisitionError when the board has gone."""
+        if self._sweep is None:
+            return
+        async with self._one_at_a_time:
+            await self._take(chunks)
+
+    async def _take(self, chunks: Sequence[BoardChunk]) -> None:
         for chunk in chunks:
             step = self._sweep.add(chunk) if self._sweep is not None else None
             if step is None:
@@ -64,6 +76,10 @@ class ImpedanceRun:
 
     async def end(self) -> None:
         """End the measurement, if there is one; a board that has gone has lost the test current too."""
+        async with self._one_at_a_time:
+            await self._end()
+
+    async def _end(self) -> None:
         sweep, self._sweep = self._sweep, None
         if sweep is None:
             return

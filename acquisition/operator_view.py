@@ -91,6 +91,12 @@ class OperatorView:
         """Send the status now."""
         await self._link.tell(self._status())
 
+    def _bytes_free(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._data_dir).free
+        except OSError:  # the disk was pulled: writing says so
+            return None
+
     def _status(self) -> LabStatus:
         recorder = self.log.recorder if self.log else None
         sequencer = recorder.sequencer if recorder else None
@@ -112,5 +118,5 @@ class OperatorView:
             clock_sd_ms=fit.sd_ms if fit else None,
             bus="away" if self.log is not None and self.log.publisher.away else "connected",
             replay=self._board.position if isinstance(self._board, ReplayBoard) else None,
-            bytes_free=shutil.disk_usage(self._data_dir).free,
+            bytes_free=self._bytes_free(),
         )

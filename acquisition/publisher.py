@@ -74,7 +74,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish until the end is committed, or cancelled."""
-        known = False
+        known, told = False, ""
         while not self.committed.is_set():
             try:
                 if not known:
@@ -88,8 +88,11 @@ class Publisher:
                 known = False
                 await asyncio.sleep(RETRY_S)
             except RecordingError as error:
-                log.error("%s Its last labels can be had with `rlhb relabel`.", error)
-                return
+                known = False
+                if str(error) != told:
+                    told = str(error)
+                    log.error("%s It is tried again; its last labels can be had with `rlhb relabel` too.", error)
+                await asyncio.sleep(LOOK_EVERY_S)
 
     async def _fill(self) -> None:
         """Announce the recording and publish what the bus does not hold, up to ten minutes, from the recording."""

@@ -102,11 +102,22 @@ class Recorder:
         if resumed:
             self._writer = LogWriter.resume(self.path)
             self.header = self._writer.header
-            self._check(board)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RecorderError(f"The folder {folder} cannot be made: {error.strerror}. Check the disk, or choose another with --data-dir.") from error
             self.header = make_header(plan, board, _start_lsl_s(board), replayed_sha256, kernel_set)
             self._writer = LogWriter.create(self.path, self.header)
+        try:
+            self._begin(board, clock, resumed)
+        except BaseException:
+            self._writer.close()  # or the file stays locked for whoever opens it next
+            raise
+
+    def _begin(self, board: Board, clock: SampleClock | None, resumed: bool) -> None:
+        if resumed:
+            self._check(board)
         own_clock = clock_of(board, self.header.start_lsl_s)
         held = self._held_events(board, resumed)
         self.sequencer = Sequencer(self.header, own_clock, self._writer.last_ordinal, self._writer.end_index, set(self._writer.event_ids), held)
@@ -119,13 +130,13 @@ class Recorder:
         """The record that a full disk has refused."""
         self._ending = False
         self._released: list[Event] = []
-        if plan.decoder is not None:
+        if self.plan.decoder is not None:
             self.event(
                 LabEvent(
-                    event_id=event_id(plan.session_id, None, EventType.DECODER, 0),
+                    event_id=event_id(self.plan.session_id, None, EventType.DECODER, 0),
                     type=EventType.DECODER,
-                    session_id=plan.session_id,
-                    decoder=plan.decoder,
+                    session_id=self.plan.session_id,
+                    decoder=self.plan.decoder,
                 )
             )
 

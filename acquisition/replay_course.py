@@ -80,7 +80,7 @@ class Course:
 
     def before(self, leg: Leg) -> Leg | None:
         """The leg that another one broke off."""
-        return next((other for other in self._legs if other.number == leg.number - 1), None)
+        return next((other for other in reversed(self._legs) if other.start < leg.start), None)
 
     def _end(self, leg: Leg) -> int:
         return leg.start + self.span - leg.at

@@ -42,6 +42,8 @@ class Sessions:
         self._plan, self._board, self._publication, self._link, self._view = plan, board, publication, link, view
         self._outlets, self._told_outlets = LslOutlets(board.profile, board.clock.kind), False
         self.log: SessionLog | None = None
+        self.publisher: Publisher | None = None
+        """Of the session that is recorded, or was last."""
         self._unwritable: SessionPlan | None = None
         """The session whose file the disk refuses; opened again as soon as it can be."""
         self._end_refused: str | None = None
@@ -51,6 +53,11 @@ class Sessions:
         self._retry_at_s = 0.0
         self.unconfirmed: dict[str, str] = {}
         """Sessions of replays that have ended, with the reason, until the server has taken it."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is recorded, and nothing waits for the disk."""
+        return self.log is None and self._unwritable is None
 
     async def _full(self, error: RecordingFullError) -> None:
         if not self._is_full:
@@ -90,6 +97,7 @@ class Sessions:
         """
         plan, clock = self._plan, self._view.clock
         self.log = SessionLog(plan.recordings_dir, session, self._board, self._publication, plan.replayed_sha256, plan.kernel_set, clock, self._outlets)
+        self.publisher = self.log.publisher
         self._view.log, self._view.session_id = self.log, session.session_id
 
     async def take_up_left_over(self) -> None:
@@ -266,7 +274,7 @@ class Sessions:
         self._retry_at_s = time.monotonic() + RETRY_FILE_S
         try:
             self.open(self._unwritable)
-        except RecordingError as error:
+        except (RecordingError, RecorderError) as error:
             self._view.set("stalled", str(error))
             return
         self._unwritable = None
