@@ -168,7 +168,7 @@ class Up:
             "RLHB_LOG_LEVEL": plan.log_level,
             "PYTHONUNBUFFERED": "1",
         }
-        rlhb = [sys.executable, "-m", "rlhb"]
+        rlhb = [sys.executable, "-P", "-m", "rlhb"]  # -P: nothing in the folder we were started in is ours
         for name, arguments in (("server", ["serve"]), ("worker", ["decode"]), ("daemon", plan.daemon)):
             self._supervisor.start(Child(name, rlhb + arguments, environment, may_finish=arguments[0] == "replay"))
 

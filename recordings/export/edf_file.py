@@ -13,6 +13,8 @@ from recordings.recording import Recording
 
 _LABEL_CHARACTERS = 16
 _LONGEST_RECORD_S = 60
+_LARGEST = 1e6
+"""A physical minimum has eight characters in the header, sign and point among them."""
 _COARSE_UV = 0.1
 """A step above this is said: amplifiers resolve 0.02 to 0.25 microvolt."""
 _PREFIXES = {"eeg": "EEG", "eog": "EOG", "ecg": "ECG", "emg": "EMG"}
@@ -57,6 +59,12 @@ def write_edf(recording: Recording, path: Path, *, bdf: bool, with_text: bool, s
     samples = even_samples(recording, n_samples).astype(np.float64)
     if not np.isfinite(samples).all():
         raise RecordingError(f"{recording.path} holds samples that are no numbers, which EDF and BDF cannot. Export FIF or XDF.")
+    for k, name in enumerate(recording.channel_names):
+        largest = float(np.abs(samples[:, k]).max())
+        if largest >= _LARGEST:
+            raise RecordingError(
+                f"{recording.path}: channel {name} reaches {largest:g}; EDF and BDF headers hold values below {_LARGEST:g}. Export FIF."
+            )
     kind: Any = edfio.BdfSignal if bdf else edfio.EdfSignal
     labels = edf_labels(recording.channel_names, recording.channel_kinds if say_kinds else ("",) * len(recording.channel_names))
     signals = [

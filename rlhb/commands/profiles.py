@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from hardware_profiles import HardwareProfile, load_profile, profile_names
 from rlhb.errors import CommandError
@@ -30,7 +30,7 @@ def list_profiles(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([{"name": p.name, "title": p.title, "channels": len(p.channels), "sampling_rate_hz": p.sampling_rate_hz} for p in found]))
         return
-    table = Table("name", "channels", "rate (Hz)", "title")
+    table = Table(Column("name", no_wrap=True, min_width=max(len(p.name) for p in found)), "channels", "rate (Hz)", "title")
     for p in found:
         table.add_row(p.name, str(len(p.channels) or "as recorded"), f"{p.sampling_rate_hz:g}" if p.sampling_rate_hz else "as recorded", p.title)
     Console().print(table)

@@ -32,7 +32,7 @@ async def readyz(request: Request) -> Response:
     if service.switchboard.lab is None:
         reasons["lab"] = "No acquisition daemon is connected; `rlhb acquire` starts one."
     if not service.switchboard.workers:
-        reasons["worker"] = "No decoder worker is connected; `rlhb decode` starts one."
+        reasons["worker"] = "No decoder worker is connected. One that runs connects with the first recording; `rlhb decode` starts one."
     body: dict[str, Any] = {"ready": not reasons, "reasons": reasons}
     return JSONResponse(body, status_code=503 if reasons else 200)
 

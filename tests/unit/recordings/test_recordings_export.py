@@ -1,6 +1,7 @@
 """Exports read back: by ourselves, and by MNE, pyxdf and MNE-BIDS, which did not write them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mne
@@ -18,6 +19,7 @@ from recordings.export.exporting import Exported, ExportFormat, export_recording
 from recordings.recording import Recording, Segment, read_recording
 from recordings.writer import LogWriter
 from tests.reference.random_logs import header
+from tests.reference.scripted_board import short_recording
 
 N_CHANNELS = 5
 RATE_HZ = 250.0
@@ -258,3 +260,12 @@ def test_a_real_recording_of_another_program_exports_with_its_events(recordings_
     assert [(e.onset_sample, e.description) for e in found.events] == [(e.onset_sample, e.description) for e in source.events]
     assert found.samples.shape == source.samples.shape
     assert np.abs(found.samples - source.samples).max() < 0.02
+
+
+def test_a_value_that_no_edf_header_holds_is_refused_in_a_sentence_and_leaves_nothing(tmp_path):
+    recording = short_recording(tmp_path)
+    samples = recording.samples.copy()
+    samples[3, 1] = -60592250880.0
+    with pytest.raises(RecordingError, match=r"channel FCz reaches 6\.\S+; EDF and BDF headers hold values below 1e\+06"):
+        export_recording(replace(recording, samples=samples), ExportFormat.EDF, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
