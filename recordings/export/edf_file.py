@@ -62,9 +62,7 @@ def write_edf(recording: Recording, path: Path, *, bdf: bool, with_text: bool, s
     for k, name in enumerate(recording.channel_names):
         largest = float(np.abs(samples[:, k]).max())
         if largest >= _LARGEST:
-            raise RecordingError(
-                f"{recording.path}: channel {name} reaches {largest:g}; EDF and BDF headers hold values below {_LARGEST:g}. Export FIF."
-            )
+            raise RecordingError(f"{recording.path}: channel {name} reaches {largest:g}; EDF and BDF headers hold values below {_LARGEST:g}. Export FIF.")
     kind: Any = edfio.BdfSignal if bdf else edfio.EdfSignal
     labels = edf_labels(recording.channel_names, recording.channel_kinds if say_kinds else ("",) * len(recording.channel_names))
     signals = [
