@@ -166,7 +166,7 @@ def _has_keyboard() -> bool:
 @contextlib.contextmanager
 def _log_lines_above_the_bar() -> Iterator[None]:
     """Let log lines go through the stream that the bar has put in stderr's place."""
-    streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
+    streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler) and not getattr(h.stream, "closed", False)]
     before = [h.setStream(sys.stderr) for h in streams]
     try:
         yield

@@ -1,6 +1,7 @@
 """What a person sees of a replay, and its keys."""
 
 import asyncio
+import io
 import logging
 import math
 import os
@@ -84,6 +85,18 @@ async def test_without_a_terminal_the_log_says_file_speed_and_length(caplog):
     assert "Replaying rec.fif at full speed, 1:00 long." in caplog.text
 
 
+@pytest.fixture
+def handler_whose_stream_is_closed():
+    """What a program leaves in the root logger that logged to a stream which ended before it."""
+    stream = io.TextIOWrapper(io.BytesIO())
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    stream.close()
+    yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.mark.usefixtures("handler_whose_stream_is_closed")
 async def test_on_a_terminal_keys_work_a_bar_is_shown_and_the_terminal_is_left_as_it_was(monkeypatch):
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
@@ -98,6 +111,7 @@ async def test_on_a_terminal_keys_work_a_bar_is_shown_and_the_terminal_is_left_a
     async def until(condition):
         async with asyncio.timeout(20):
             while not condition():
+                assert not console.done(), console.exception()
                 await asyncio.sleep(0.01)
 
     await until(lambda: b"q quits" in shown)
