@@ -18,6 +18,9 @@ Subject = Annotated[
 ]
 
 
+AcceptQuality = Annotated[bool, typer.Option("--accept-quality", help="Take a recording although its quality says that it cannot be EEG.")]
+
+
 def board_profile(name: str | None) -> HardwareProfile | None:
     """Read the profile of an option that may be left out."""
     return load_profile(name) if name is not None else None

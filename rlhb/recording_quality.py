@@ -2,9 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from acquisition.quality.recording import RecordingQuality, judge_recording
 from hardware_profiles import HardwareProfile
@@ -12,7 +9,6 @@ from hardware_profiles.profile import QualityLimits
 from recordings.errors import RecordingError
 from recordings.recording import Recording, read_recording
 
-AcceptQuality = Annotated[bool, typer.Option("--accept-quality", help="Take a recording although its quality says that it cannot be EEG.")]
 WARNINGS_SHOWN = 6
 
 

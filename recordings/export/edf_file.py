@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recordings.errors import RecordingError
 from recordings.export.content import NOT_RECORDED, Setup, even_samples, exported_events, not_recorded, setup_of
@@ -57,12 +58,7 @@ def write_edf(recording: Recording, path: Path, *, bdf: bool, with_text: bool, s
         raise RecordingError(f"EDF and BDF need whole samples in whole seconds; {recording.sampling_rate_hz!r} Hz has none. Export FIF or XDF.")
     n_samples = math.ceil(recording.end_index / rate.numerator) * rate.numerator
     samples = even_samples(recording, n_samples).astype(np.float64)
-    if not np.isfinite(samples).all():
-        raise RecordingError(f"{recording.path} holds samples that are no numbers, which EDF and BDF cannot. Export FIF or XDF.")
-    for k, name in enumerate(recording.channel_names):
-        largest = float(np.abs(samples[:, k]).max())
-        if largest >= _LARGEST:
-            raise RecordingError(f"{recording.path}: channel {name} reaches {largest:g}; EDF and BDF headers hold values below {_LARGEST:g}. Export FIF.")
+    _check_values(recording, samples)
     kind: Any = edfio.BdfSignal if bdf else edfio.EdfSignal
     labels = edf_labels(recording.channel_names, recording.channel_kinds if say_kinds else ("",) * len(recording.channel_names))
     signals = [
@@ -81,6 +77,16 @@ def write_edf(recording: Recording, path: Path, *, bdf: bool, with_text: bool, s
     file.write(path)
     steps = [(s.physical_max - s.physical_min) / (s.digital_max - s.digital_min) for s in signals]
     return _step_remarks(recording, steps, "BDF" if bdf else "EDF")
+
+
+def _check_values(recording: Recording, samples: NDArray[np.float64]) -> None:
+    """Refuse what the formats cannot hold."""
+    if not np.isfinite(samples).all():
+        raise RecordingError(f"{recording.path} holds samples that are no numbers, which EDF and BDF cannot. Export FIF or XDF.")
+    for k, name in enumerate(recording.channel_names):
+        largest = float(np.abs(samples[:, k]).max())
+        if largest >= _LARGEST:
+            raise RecordingError(f"{recording.path}: channel {name} reaches {largest:g}; EDF and BDF headers hold values below {_LARGEST:g}. Export FIF.")
 
 
 def _range(lowest: float, highest: float) -> tuple[float, float]:

@@ -34,9 +34,9 @@ from rlhb.decoder_choice import resolve_decoder
 from rlhb.errors import CommandError
 from rlhb.items import item_file, marks_of
 from rlhb.offline_log import decode_session, log_of_foreign, own_log
-from rlhb.options import DEFAULT_PRIOR, BoardProfile, DataDir, Subject, board_profile
+from rlhb.options import DEFAULT_PRIOR, AcceptQuality, BoardProfile, DataDir, Subject, board_profile
 from rlhb.progress import progress_bar
-from rlhb.recording_quality import AcceptQuality, read_checked
+from rlhb.recording_quality import read_checked
 from rlhb.training_input import as_epoch_set, as_training
 
 Descriptions = Annotated[list[str], typer.Option(help="Description of an event of this class; may be given more than once.")]

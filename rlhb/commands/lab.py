@@ -25,8 +25,8 @@ from recordings.recording import Recording
 from rlhb.cli import log_to_stderr, run_until_stopped, settings
 from rlhb.decoder_choice import resolve_decoder
 from rlhb.errors import CommandError
-from rlhb.options import DEFAULT_PRIOR, BoardProfile, DataDir, Subject, board_profile
-from rlhb.recording_quality import AcceptQuality, read_checked
+from rlhb.options import DEFAULT_PRIOR, AcceptQuality, BoardProfile, DataDir, Subject, board_profile
+from rlhb.recording_quality import read_checked
 from rlhb.replay_console import ReplayConsole
 from rlhb.training_input import subject_of
 

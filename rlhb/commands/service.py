@@ -18,8 +18,7 @@ from messaging.settings import Settings
 from rlhb.cli import fail, log_to_stderr, settings
 from rlhb.demo import DemoSubject
 from rlhb.errors import CommandError
-from rlhb.options import DataDir, Subject
-from rlhb.recording_quality import AcceptQuality
+from rlhb.options import AcceptQuality, DataDir, Subject
 
 SIMULATED = "simulated_subject"
 
