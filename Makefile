@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
 
-.PHONY: run test test-full setup check fix docs clean
+.PHONY: run test test-again test-full setup check fix docs clean
 
 run: setup
 	$(BIN)/rlhb up
@@ -46,6 +46,10 @@ fix: setup
 test: setup
 	cd web_ui && npm test --silent
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-again: setup
+	cd web_ui && npm test --silent
+	$(BIN)/python -m pytest -q --last-failed
 
 test-full: setup
 	cd web_ui && npm test --silent
