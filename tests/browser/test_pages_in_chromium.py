@@ -113,6 +113,38 @@ def test_home_lists_the_sessions(browser, up):
     assert page.faults == []
 
 
+def test_an_operator_makes_a_session_and_repeats_it(browser, up):
+    page = open_page(browser, up, "/")
+    page.get_by_role("button", name="New session", exact=True).click()
+    page.get_by_role("button", name="Make the session").click()
+    assert page.locator("#fault-subject").inner_text() == "Give a pseudonym, for example p01."
+    page.get_by_label("Subject").fill("simulated-1")
+    page.get_by_label("SOA (ms)").fill("20")
+    page.get_by_role("button", name="Make the session").click()
+    assert "20 is not a number from 50 to 10000 ms." in page.locator("#fault-soaMs").inner_text()
+    page.get_by_label("SOA (ms)").fill("500")
+    assert page.locator("#fault-soaMs").count() == 0
+    page.get_by_label("Trials").fill("2")
+    page.get_by_label("Decoder").select_option(up.decoder)
+    keep(page, "new_session")
+    page.get_by_role("button", name="Make the session").click()
+    page.wait_for_url("**/operator/**", timeout=20_000)
+    made = up.http.get(f"/api/v1/sessions/{page.url.split('/operator/')[1].split('?')[0]}").json()
+    assert (made["subject"], made["soa_ms"], made["n_trials"], made["state"]) == ("simulated-1", 500.0, 2, "ready")
+    assert f"{made['decoder_name']}@{made['decoder_version']}" == up.decoder
+
+    page.goto(f"{up.url}/")
+    page.get_by_role("button", name="Repeat").first.click()
+    until(page, f"document.querySelector('h2').innerText.includes('{made['session_id']}')", 10_000)
+    page.get_by_role("button", name="Make the session").click()
+    page.wait_for_url("**/operator/**", timeout=20_000)
+    again = up.http.get(f"/api/v1/sessions/{page.url.split('/operator/')[1].split('?')[0]}").json()
+    assert again["session_id"] != made["session_id"]
+    assert [again[k] for k in ("subject", "soa_ms", "n_trials", "item_set")] == [made[k] for k in ("subject", "soa_ms", "n_trials", "item_set")]
+    assert again["parameters"]["seed"] != made["parameters"]["seed"]
+    assert page.faults == []
+
+
 def test_a_page_without_a_token_says_what_to_do(browser, up):
     page = browser.new_context().new_page()
     page.faults = []

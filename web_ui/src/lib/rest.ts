@@ -12,6 +12,40 @@ export interface SessionRow {
   readonly created_at?: string | null;
   readonly labels?: number | null;
   readonly labels_ok?: number | null;
+  readonly item_set?: string | null;
+  readonly decoder_name?: string | null;
+  readonly consent?: string | null;
+  readonly parameters?: Readonly<Record<string, number | null>> | null;
+}
+
+/** One of `GET /api/v1/protocols`, with its default values. */
+export interface ProtocolRow {
+  readonly name: string;
+  readonly title: string;
+  readonly task: string;
+  readonly item_set: string;
+  readonly soa_ms: number;
+  readonly jitter_ms: number;
+  readonly prior: number;
+}
+
+export interface ItemSetRow {
+  readonly item_set: string;
+  readonly n_items: number | null;
+}
+
+/** One version of a decoder in the registry. */
+export interface DecoderRow {
+  readonly name: string;
+  readonly version: number;
+  readonly released?: boolean | null;
+  readonly damaged?: string;
+  readonly statement?: { readonly task?: string; readonly auc?: number | null; readonly subjects?: readonly string[] } | null;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: Readonly<Record<string, string>>;
 }
 
 /** An answer of the server that is no success, as sentences: what happened, and what to do. */
@@ -56,6 +90,25 @@ export async function login(token: string): Promise<void> {
 
 export async function listSessions(): Promise<readonly SessionRow[]> {
   return (await request<{ items: SessionRow[] }>("/api/v1/sessions")).items;
+}
+
+async function items<T>(path: string): Promise<readonly T[]> {
+  return (await request<{ items: T[] }>(path)).items;
+}
+
+export const listProtocols = (): Promise<readonly ProtocolRow[]> => items("/api/v1/protocols");
+export const listItemSets = (): Promise<readonly ItemSetRow[]> => items("/api/v1/item_sets");
+export const listDecoders = (): Promise<readonly DecoderRow[]> => items("/api/v1/decoders");
+
+/** Make a session; the server plans its trials and answers when they are there. */
+export async function makeSession(wish: Readonly<Record<string, unknown>>): Promise<SessionRow> {
+  return request<SessionRow>("/api/v1/sessions", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish) });
+}
+
+/** What is missing before labels can be taken; the server answers 503 with the reasons while something is. */
+export async function readiness(): Promise<Readiness> {
+  const response = await fetch("/readyz", { credentials: "same-origin" });
+  return (await response.json()) as Readiness;
 }
 
 interface LabelPage {
