@@ -1,5 +1,7 @@
 """What a board is: its driver, channels, rate, reference and units, read from one TOML file."""
 
+import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -169,6 +171,13 @@ def profile_names() -> list[str]:
     return sorted(p.stem for p in Path(__file__).parent.glob("*.toml"))
 
 
+def _nearest(text: str) -> str:
+    """Say which shipped profile may be meant."""
+    names = {name.replace("_", ""): name for name in profile_names()}
+    found = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", text.casefold()), names, n=1, cutoff=0.6)
+    return f" Did you mean '{names[found[0]]}'?" if found else ""
+
+
 def load_profile(name_or_path: str | Path) -> HardwareProfile:
     """Read a shipped profile by name, or a profile file by path.
 
@@ -192,7 +201,8 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     else:
         path = Path(__file__).parent / f"{text}.toml"
         if not path.is_file():
-            raise ProfileError(f"There is no profile '{text}'. Shipped profiles: {', '.join(profile_names())}; or give the path of a .toml file.")
+            listing = ", ".join(profile_names())
+            raise ProfileError(f"There is no profile '{text}'.{_nearest(text)} Shipped profiles: {listing}; or give the path of a .toml file.")
     try:
         fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

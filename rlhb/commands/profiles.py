@@ -28,12 +28,22 @@ def list_profiles(as_json: AsJson = False) -> None:
     """List the shipped profiles."""
     found = [load_profile(name) for name in profile_names()]
     if as_json:
-        typer.echo(json.dumps([{"name": p.name, "title": p.title, "channels": len(p.channels), "sampling_rate_hz": p.sampling_rate_hz} for p in found]))
+        rows = [
+            {"name": p.name, "title": p.title, "channels": len(p.channels), "eeg_channels": len(p.eeg_names), "sampling_rate_hz": p.sampling_rate_hz}
+            for p in found
+        ]
+        typer.echo(json.dumps(rows))
         return
-    table = Table(Column("name", no_wrap=True, min_width=max(len(p.name) for p in found)), "channels", "rate (Hz)", "title")
+    table = Table(Column("name", no_wrap=True, min_width=max(len(p.name) for p in found)), "EEG + more channels", "rate (Hz)", "title")
     for p in found:
-        table.add_row(p.name, str(len(p.channels) or "as recorded"), f"{p.sampling_rate_hz:g}" if p.sampling_rate_hz else "as recorded", p.title)
+        table.add_row(p.name, _counted(p), f"{p.sampling_rate_hz:g}" if p.sampling_rate_hz else "as recorded", p.title)
     Console().print(table)
+
+
+def _counted(profile: HardwareProfile) -> str:
+    n_eeg = sum(c.kind == "eeg" for c in profile.channels)
+    n_more = len(profile.channels) - n_eeg
+    return f"{n_eeg} + {n_more}" if n_more else str(n_eeg or "as recorded")
 
 
 @app.command("show")

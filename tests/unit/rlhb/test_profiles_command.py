@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from acquisition.quality.stream import Line
 from hardware_profiles import load_profile, profile_names
-from hardware_profiles.profile import HardwareProfile, QualityLimits
+from hardware_profiles.profile import HardwareProfile, ProfileError, QualityLimits
 from messaging.lab import ChannelQuality
 from rlhb.commands.profiles import app as profiles_app
 from rlhb.errors import CommandError
@@ -161,3 +161,17 @@ def test_each_fault_is_named_in_a_sentence(changes, what, verdict, words):
     found = verdicts(figures(**changes))[what]
     assert found.verdict is verdict
     assert words in found.sentence
+
+
+def test_a_misspelt_profile_gets_the_nearest_name():
+    with pytest.raises(ProfileError, match="Did you mean 'openbci_cyton'"):
+        load_profile("OpenBCI-Cyton")
+    with pytest.raises(ProfileError) as caught:
+        load_profile("xyzzy")
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_the_list_counts_eeg_channels_apart_from_the_others():
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert rows["openbci_cyton"]["eeg_channels"] == 8
+    assert all(row["eeg_channels"] <= row["channels"] for row in rows.values())
