@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.fitted import Calibration
+from decoders.scorers import LinearScorer, Scorer
 from decoders.spec import ArtifactRules, DecoderSpec, Preprocessing, Reference, WindowSpec
 from messaging.words import Signal
+
+CALIBRATION_ARRAYS = ("calibration", "bootstrap")
+"""Names of the arrays that are not the scorer's."""
 
 
 def spec_json(spec: DecoderSpec) -> dict[str, Any]:
@@ -43,22 +47,25 @@ def spec_from_json(values: dict[str, Any]) -> DecoderSpec:
     )
 
 
-def parameter_arrays(weights: NDArray[np.float64], bias: float, calibration: Calibration) -> dict[str, NDArray[np.float64]]:
-    """Everything that was learnt, as float64 arrays."""
+def parameter_arrays(scorer: Scorer, calibration: Calibration) -> dict[str, NDArray[np.float64]]:
+    """Everything that was learnt, as float64 arrays: the scorer's under its own names, and the calibration's two."""
+    learnt = {name: np.asarray(array, dtype="<f8", order="C") for name, array in scorer.parameters().items()}
     return {
-        "weights": np.ascontiguousarray(weights, dtype="<f8"),
-        "bias": np.array([bias], dtype="<f8"),
+        **learnt,
         "calibration": np.array([calibration.slope, calibration.intercept, calibration.prior_removed, calibration.e0, calibration.e1], dtype="<f8"),
         "bootstrap": np.ascontiguousarray(calibration.bootstrap, dtype="<f8"),
     }
 
 
-def content_sha256(spec: DecoderSpec, arrays: dict[str, NDArray[np.float64]]) -> str:
-    """Hash of spec and parameters: two decoders of one hash give the same llr, bit for bit.
+def content_sha256(spec: DecoderSpec, arrays: dict[str, NDArray[np.float64]], kind: str = LinearScorer.kind) -> str:
+    """Hash of spec, kind of scorer and parameters: two decoders of one hash give the same llr, bit for bit.
 
-    Name, version, report and times are not in it.
+    Name, version, report and times are not in it. The kind ``linear`` adds nothing, so decoders from before there were others keep
+    their hash.
     """
     digest = hashlib.sha256(json.dumps(spec_json(spec), sort_keys=True, separators=(",", ":")).encode())
+    if kind != LinearScorer.kind:
+        digest.update(f"scorer:{kind}".encode())
     for name in sorted(arrays):
         digest.update(f"{name}{arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name], dtype="<f8").tobytes())

@@ -14,6 +14,7 @@ from decoders.fitted import FittedDecoder
 from decoders.lda import ShrinkageLDA
 from decoders.learning import Candidate, GroupsOf, Learned, candidates_of, learn
 from decoders.pipelines import Pipeline, Transfer, candidate_specs, pipeline_named
+from decoders.scorers import LinearScorer
 from decoders.sessions import TrainingSession, check_signal, contiguous_blocks
 from decoders.spec import FitError
 from decoders.trials import FilteredSessions, Trials, check_enough
@@ -251,12 +252,12 @@ def _decode_ms(learned: Learned, features: NDArray[np.float64]) -> float:
 def _as_decoder(learned: Learned, pipeline: Pipeline) -> FittedDecoder:
     if not isinstance(learned.classifier, ShrinkageLDA):
         raise FitError(f"Pipeline '{pipeline.name}' does not run on a stream; evaluate it without --online, or evaluate 'lda'.")
-    spec, weights, bias = learned.candidate.spec, learned.classifier.coef_[0], float(learned.classifier.intercept_[0])
-    content = content_sha256(spec, parameter_arrays(weights, bias, learned.calibration))
+    spec, scorer = learned.candidate.spec, LinearScorer(learned.classifier.coef_[0], float(learned.classifier.intercept_[0]))
+    content = content_sha256(spec, parameter_arrays(scorer, learned.calibration))
     statement = DecoderStatement(
         name="evaluation", version=0, sha256=content, task=spec.task, soa_ms=spec.soa_ms, calibration_id=content[:32], auc=None, auc_ci95=None, trained_on=()
     )
-    return FittedDecoder(spec, weights, bias, learned.calibration, (), released=False, statement=statement)
+    return FittedDecoder(spec, scorer, learned.calibration, (), released=False, statement=statement)
 
 
 def pooled(folds: Sequence[PipelineResult]) -> PipelineResult:

@@ -10,11 +10,12 @@ from decoders.calibration import fit_calibration
 from decoders.content import content_sha256, parameter_arrays
 from decoders.crossvalidation import HeldOut, fitted, held_out_scores, nested, simplest_best
 from decoders.fitted import Calibration, FittedDecoder
-from decoders.gate import RELEASE_LINES, GateVerdict, Line, judge
+from decoders.gate import RELEASE_LINES, GateVerdict, Line, further_lines, judge
 from decoders.lda import ShrinkageLDA
 from decoders.metrics import area_under_curve, auc_interval
 from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named
 from decoders.report import validity_report
+from decoders.scorers import LinearScorer
 from decoders.sessions import TrainingSession, check_signal
 from decoders.spec import DecoderSpec, FitError
 from decoders.trials import FilteredSessions, Trials, check_enough
@@ -85,7 +86,9 @@ def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, prog
     pick = simplest_best(cv_aucs)
     tell("calibrating and judging", 0.85)
     calibration = fit_calibration(scores[pick], common[pick].positive, common[pick].block, held_out.llr, seed=settings.seed)
-    verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed)
+    rejected = float((~candidates[pick].kept).mean())
+    further = further_lines(store, specs[pick], common[pick], held_out.llr, rejected_fraction=rejected, seed=settings.seed)
+    verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed, further=further)
     decoder = _assembled(sessions, settings, specs[pick], candidates[pick], calibration, verdict, held_out, common[0])
     report = validity_report(specs, cv_aucs, pick, candidates[pick], common[0], held_out, decoder, time.perf_counter() - started)
     tell("fitted", 1.0)
@@ -154,9 +157,9 @@ def _assembled(
 ) -> FittedDecoder:
     classifier = fitted(trials, trials.kept, ShrinkageLDA)
     assert isinstance(classifier, ShrinkageLDA)
-    weights, bias = classifier.coef_[0], float(classifier.intercept_[0])
+    scorer = LinearScorer(classifier.coef_[0], float(classifier.intercept_[0]))
     trained_on = training_identities(sessions)
-    content = content_sha256(spec, parameter_arrays(weights, bias, calibration))
+    content = content_sha256(spec, parameter_arrays(scorer, calibration))
     statement = DecoderStatement(
         name=settings.name,
         version=0,
@@ -169,7 +172,7 @@ def _assembled(
         trained_on=trained_on,
         subjects=tuple(dict.fromkeys(session.subject for session in sessions)) if all(session.subject for session in sessions) else (),
     )
-    return FittedDecoder(spec, weights, bias, calibration, verdict.lines, verdict.released, statement)
+    return FittedDecoder(spec, scorer, calibration, verdict.lines, verdict.released, statement)
 
 
 def training_identities(sessions: Sequence[TrainingSession]) -> tuple[str, ...]:

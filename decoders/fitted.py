@@ -1,4 +1,4 @@
-"""A fitted decoder: the spec and the learnt numbers, ready for one-window decoding."""
+"""A fitted decoder: the spec and the learnt scorer, ready for one-window decoding."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoders.scorers import Scorer
 from decoders.spec import DecoderSpec
 from messaging.rewards import DecoderStatement
 
@@ -40,12 +41,11 @@ class GateLine:
 
 @dataclass(frozen=True, slots=True)
 class FittedDecoder:
-    """A linear decoder on windowed means with its calibration and the gate's verdict."""
+    """A decoder of windowed means with its calibration and the gate's verdict."""
 
     spec: DecoderSpec
-    weights: NDArray[np.float64]
-    """(n_features,), feature order: window index slowest, channel fastest."""
-    bias: float
+    scorer: Scorer
+    """What was learnt: features of one window in, score out."""
     calibration: Calibration
     gate: tuple[GateLine, ...]
     released: bool

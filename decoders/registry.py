@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from decoders.content import content_sha256, parameter_arrays, spec_from_json, spec_json
+from decoders.content import CALIBRATION_ARRAYS, content_sha256, parameter_arrays, spec_from_json, spec_json
 from decoders.fitted import Calibration, FittedDecoder, GateLine
-from decoders.spec import RegistryError
+from decoders.scorers import LinearScorer, scorer_class
+from decoders.spec import MismatchError, RegistryError
 from messaging.rewards import DecoderStatement
 
-SCHEMA = "rlhb.decoder.v1"
+SCHEMA = "rlhb.decoder.v2"
+_LINEAR_SCHEMA = "rlhb.decoder.v1"
+"""Decoders from before there were scorers of other kinds; read as they always were."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
 _MAX_BYTES = 64 * 2**20
 """A decoder of 256 channels and 100 windows has 200 kB; a file beyond this is none."""
@@ -144,13 +147,14 @@ def _checked_name(name: str) -> str:
 
 
 def _write_files(folder: Path, decoder: FittedDecoder, version: int) -> None:
-    arrays = parameter_arrays(decoder.weights, decoder.bias, decoder.calibration)
+    arrays, kind = parameter_arrays(decoder.scorer, decoder.calibration), decoder.scorer.kind
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    statement = decoder.statement.model_copy(update={"version": version, "sha256": content_sha256(decoder.spec, arrays)})
+    statement = decoder.statement.model_copy(update={"version": version, "sha256": content_sha256(decoder.spec, arrays, kind)})
     document = {
         "schema": SCHEMA,
         "spec": spec_json(decoder.spec),
+        "scorer": kind,
         "statement": json.loads(statement.model_dump_json()),
         "gate": [asdict(line) for line in decoder.gate],
         "released": decoder.released,
@@ -208,9 +212,11 @@ def _checked_document(path: Path, content: bytes) -> dict[str, Any]:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RegistryError(f"{path} is damaged: {error}. {_REMEDY}") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        found = document.get("schema") if isinstance(document, dict) else None
-        raise RegistryError(f"{path} has schema {found!r}; this version reads '{SCHEMA}'. Fit the decoder again, or use the version that wrote it.")
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found not in (SCHEMA, _LINEAR_SCHEMA):
+        raise RegistryError(
+            f"{path} has schema {found!r}; this version reads '{SCHEMA}' and '{_LINEAR_SCHEMA}'. Fit the decoder again, or use the version that wrote it."
+        )
     said = document.pop("document_sha256", None)
     if said != _document_sha256(document) or "parameters_sha256" not in document:
         raise RegistryError(f"{path} is not what was written: its SHA-256 differs. {_REMEDY}")
@@ -224,13 +230,17 @@ def _decoder_of(folder: Path, document: dict[str, Any], arrays: dict[str, NDArra
         gate = tuple(GateLine(**line) for line in document["gate"])
         slope, intercept, prior_removed, e0, e1 = (float(value) for value in arrays["calibration"])
         calibration = Calibration(slope, intercept, prior_removed, arrays["bootstrap"], e0, e1)
-        weights, bias = arrays["weights"], float(arrays["bias"][0])
+        kind = LinearScorer.kind if document["schema"] == _LINEAR_SCHEMA else str(document["scorer"])
         released, report = bool(document["released"]), dict(document["report"])
     except (KeyError, TypeError, ValueError, IndexError, ValidationError) as error:
         raise RegistryError(f"{folder} lacks a part of a decoder: {error!r}. {_REMEDY}") from error
-    n_features = len(spec.preprocessing.channel_names) * (len(spec.window.edges_ms) - 1)
-    if weights.shape != (n_features,) or calibration.bootstrap.shape[1:] != (3,):
-        raise RegistryError(f"{folder}: {weights.shape} weights do not fit {n_features} features. {_REMEDY}")
-    if content_sha256(spec, arrays) != statement.sha256:
+    if calibration.bootstrap.shape[1:] != (3,):
+        raise RegistryError(f"{folder}: a bootstrap of shape {calibration.bootstrap.shape} has no slope, intercept and prior. {_REMEDY}")
+    if content_sha256(spec, arrays, kind) != statement.sha256:
         raise RegistryError(f"{folder}: spec and parameters are not those the statement names. {_REMEDY}")
-    return replace(FittedDecoder(spec, weights, bias, calibration, gate, released, statement), report=report)
+    learnt = {name: array for name, array in arrays.items() if name not in CALIBRATION_ARRAYS}
+    try:
+        scorer = scorer_class(kind).from_parameters(learnt, len(spec.window.edges_ms) - 1, len(spec.preprocessing.channel_names))
+    except MismatchError as error:
+        raise RegistryError(f"{folder}: {error}") from error
+    return replace(FittedDecoder(spec, scorer, calibration, gate, released, statement), report=report)

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from decoders import kernels
 from decoders.artifacts import judge_window
 from decoders.fitted import FittedDecoder
 from decoders.rewarding import Valuation, calibration_lines, valuation
+from decoders.scorers import own_copy
 from decoders.spec import MismatchError
 from decoders.stream import FilteredStream, Loss
 from decoders.windows import window_features, window_layout
@@ -56,11 +54,8 @@ class RunningDecoder:
         self.stream = stream or FilteredStream(spec.preprocessing, header.profile.sampling_rate_hz, header.profile.channel_names)
         self.layout = window_layout(spec.window, spec.preprocessing.sampling_rate_hz)
         self._lines = calibration_lines(decoder.calibration)
-        self._weights = np.ascontiguousarray(decoder.weights, dtype=np.float64)
         self._prior = header.prior
-        n_features = self.layout.n_windows * len(spec.preprocessing.channel_names)
-        if self._weights.shape != (n_features,) or not np.isfinite(self._weights).all() or not np.isfinite(decoder.bias):
-            raise MismatchError(f"The decoder has weights of shape {self._weights.shape}, its window needs {n_features} finite ones; fit it again.")
+        self._scorer = own_copy(decoder.scorer, self.layout.n_windows, len(spec.preprocessing.channel_names))
         if self.layout.n_samples > self.stream.capacity // 2:
             raise MismatchError(f"The decoder's window of {self.layout.n_samples} samples is over the limit of {self.stream.capacity // 2}; shorten it.")
 
@@ -81,5 +76,5 @@ class RunningDecoder:
         verdict = judge_window(window, marks, spec.artifacts, spec.preprocessing.channel_names)
         if verdict.rejected is not None:
             return Decoded(None, f"rejected: {verdict.rejected}", verdict.gap, verdict.rejected, loss)
-        score = kernels.linear_score(window_features(window, self.layout), self._weights, self.decoder.bias)
+        score = self._scorer.score(window_features(window, self.layout))
         return Decoded(valuation(score, self.decoder.calibration, self._lines, self._prior), None, verdict.gap, None, loss)

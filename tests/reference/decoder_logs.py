@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from decoders.fitted import Calibration, FittedDecoder, GateLine
+from decoders.scorers import LinearScorer
 from decoders.spec import ArtifactRules, DecoderSpec, Preprocessing, WindowSpec
 from hardware_profiles import HardwareProfile
 from messaging.records import Chunk, DecoderRef, End, Event, Header, Onset, UnitShown
@@ -43,8 +44,7 @@ def fitted(
     bootstrap = np.column_stack([random.normal(1, 0.2, 50), random.normal(-1.4, 0.2, 50), random.uniform(0.15, 0.25, 50)])
     return FittedDecoder(
         spec,
-        random.normal(size=4 * len(names)) * 0.1,
-        0.1,
+        LinearScorer(random.normal(size=4 * len(names)) * 0.1, 0.1),
         Calibration(1.0, -1.4, 0.2, bootstrap, 0.3, 0.3),
         (GateLine("information_gain", "passed" if released else "failed", 0.1, 0.0, "the lower bound is -0.1 bits, the limit 0"),),
         released,

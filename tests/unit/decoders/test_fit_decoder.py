@@ -34,7 +34,7 @@ def test_a_clear_effect_is_released_and_stated(fitted):
     assert fitted.statement.auc_ci95[0] <= fitted.statement.auc <= fitted.statement.auc_ci95[1]
     assert fitted.statement.trained_on == ("0" * 64, "drawn-0")
     assert (fitted.spec.task, fitted.spec.soa_ms, fitted.statement.version) == ("token_rsvp", 600.0, 0)
-    assert len(fitted.weights) == len(fitted.spec.preprocessing.channel_names) * (len(fitted.spec.window.edges_ms) - 1)
+    assert len(fitted.scorer.weights) == len(fitted.spec.preprocessing.channel_names) * (len(fitted.spec.window.edges_ms) - 1)
     assert fitted.calibration.prior_removed == pytest.approx(0.3)
 
 
@@ -58,7 +58,7 @@ def test_no_effect_is_held_and_its_auc_is_a_half():
 def test_fitting_again_gives_the_same_content(fitted):
     again = fit_decoder([drawn_session()], SETTINGS)
     assert again.statement.sha256 == fitted.statement.sha256
-    np.testing.assert_array_equal(again.weights, fitted.weights)
+    np.testing.assert_array_equal(again.scorer.weights, fitted.scorer.weights)
     assert fit_decoder([drawn_session(1)], SETTINGS).statement.sha256 != fitted.statement.sha256
 
 

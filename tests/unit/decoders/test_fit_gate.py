@@ -62,7 +62,7 @@ def test_what_is_not_computed_is_said_and_holds_where_it_is_needed():
     blocks = np.zeros(300, dtype=np.int64)
     verdict = judge(llr, positive, blocks)
     assert verdict.released
-    assert {line.name for line in verdict.lines if line.verdict == Verdict.NOT_ASSESSABLE} == {"ocular", "lexical", "state", "pattern"}
+    assert {line.name for line in verdict.lines if line.verdict == Verdict.NOT_ASSESSABLE} == {"ocular", "lexical", "state", "pattern", "controls", "rejected"}
     assert not judge(llr, positive, blocks, needed=(*RELEASE_LINES, Line.OCULAR)).released
 
 

@@ -1,9 +1,11 @@
 """The registry gives back what was saved, bit for bit, or says what is wrong with it."""
 
+import hashlib
+import io
 import json
 import pickle
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoders.content import content_sha256, parameter_arrays
+from decoders.content import content_sha256, parameter_arrays, spec_json
 from decoders.fitted import Calibration, FittedDecoder, GateLine
+from decoders.kernels import linear_score
 from decoders.registry import Registry, RegistryEntry
+from decoders.scorers import SCORERS, LinearScorer
 from decoders.spec import ArtifactRules, DecoderSpec, Preprocessing, Reference, RegistryError, WindowSpec
 from messaging.rewards import DecoderStatement
 from messaging.words import Signal
@@ -35,18 +39,18 @@ def a_decoder(
     )
     slope, intercept, prior, e0, e1 = calibration
     fitted = Calibration(slope, intercept, prior, np.arange(6.0).reshape(2, 3) / 7, e0, e1)
-    array = np.array(weights)
+    scorer = LinearScorer(np.array(weights), 0.5)
     statement = DecoderStatement(
-        name=name, version=0, sha256=content_sha256(spec, parameter_arrays(array, 0.5, fitted)), task="token_rsvp", soa_ms=450.0,
+        name=name, version=0, sha256=content_sha256(spec, parameter_arrays(scorer, fitted)), task="token_rsvp", soa_ms=450.0,
         calibration_id="c", auc=0.7, auc_ci95=(0.6, 0.8), trained_on=("a", "b"),
     )  # fmt: skip
     return FittedDecoder(
-        spec, array, 0.5, fitted, (GateLine("permutation", "passed", 0.001, 0.01, "p"),), released=True, statement=statement, report={"x": [1, None, "é"]}
+        spec, scorer, fitted, (GateLine("permutation", "passed", 0.001, 0.01, "p"),), released=True, statement=statement, report={"x": [1, None, "é"]}
     )
 
 
 def same(one: FittedDecoder, two: FittedDecoder) -> bool:
-    arrays = [parameter_arrays(d.weights, d.bias, d.calibration) for d in (one, two)]
+    arrays = [parameter_arrays(d.scorer, d.calibration) for d in (one, two)]
     equal = all(arrays[0][k].tobytes() == arrays[1][k].tobytes() and arrays[0][k].shape == arrays[1][k].shape for k in arrays[0])
     return equal and one.spec == two.spec and one.gate == two.gate and one.released == two.released and one.report == two.report
 
@@ -66,10 +70,14 @@ def test_round_trip_is_bit_exact(weights, calibration):
 def test_versions_rise_and_the_newest_is_the_default(tmp_path):
     registry = Registry(tmp_path / "decoders")
     assert registry.list() == ()
-    assert [registry.save(a_decoder()), registry.save(replace(a_decoder(), bias=2.0)), registry.save(a_decoder("other"))] == [1, 2, 1]
+    assert [registry.save(a_decoder()), registry.save(replace(a_decoder(), scorer=LinearScorer(np.ones(4), 2.0))), registry.save(a_decoder("other"))] == [
+        1,
+        2,
+        1,
+    ]
     assert registry.list() == (RegistryEntry("cursor", 1), RegistryEntry("cursor", 2), RegistryEntry("other", 1))
-    assert registry.load("cursor").bias == 2.0
-    assert registry.load("cursor", 1).bias == 0.5
+    assert registry.load("cursor").scorer.bias == 2.0
+    assert registry.load("cursor", 1).scorer.bias == 0.5
 
 
 def test_nothing_is_left_behind_beside_versions(tmp_path):
@@ -152,6 +160,75 @@ def edited(tmp_path: Path, change) -> Registry:
 def test_an_edited_document_is_refused(tmp_path, change, sentence):
     with pytest.raises(RegistryError, match=sentence):
         edited(tmp_path, change).load("cursor")
+
+
+def written_before_scorers(root: Path, weights: list[float], bias: float) -> None:
+    """A decoder's files as they were laid out when every decoder was linear."""
+    like = a_decoder("old")
+    numbers = like.calibration
+    arrays = {
+        "weights": np.array(weights, dtype="<f8"),
+        "bias": np.array([bias], dtype="<f8"),
+        "calibration": np.array([numbers.slope, numbers.intercept, numbers.prior_removed, numbers.e0, numbers.e1], dtype="<f8"),
+        "bootstrap": numbers.bootstrap,
+    }
+    digest = hashlib.sha256(json.dumps(spec_json(like.spec), sort_keys=True, separators=(",", ":")).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name}{arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, **arrays)
+    statement = like.statement.model_copy(update={"version": 1, "sha256": digest.hexdigest()})
+    document = {
+        "schema": "rlhb.decoder.v1", "spec": spec_json(like.spec), "statement": json.loads(statement.model_dump_json()),
+        "gate": [asdict(line) for line in like.gate], "released": True, "report": {}, "parameters_sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
+    }  # fmt: skip
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    (root / "old" / "1").mkdir(parents=True)
+    (root / "old" / "1" / "parameters.npz").write_bytes(packed.getvalue())
+    (root / "old" / "1" / "decoder.json").write_text(json.dumps({**document, "document_sha256": hashlib.sha256(text.encode()).hexdigest()}))
+
+
+def test_a_decoder_written_before_scorers_gives_the_same_score_and_hash(tmp_path):
+    weights, bias = [0.1, -0.2, 1e-300, 3.0], 0.5
+    written_before_scorers(tmp_path, weights, bias)
+    loaded = Registry(tmp_path).load("old")
+    features = np.random.default_rng(0).normal(size=4)
+    assert loaded.scorer.kind == "linear"
+    assert loaded.scorer.score(features) == linear_score(features, np.array(weights), bias)
+    Registry(tmp_path).save(loaded)
+    again = Registry(tmp_path).load("old", 2)
+    assert again.statement.sha256 == loaded.statement.sha256
+    assert again.scorer.score(features) == loaded.scorer.score(features)
+
+
+class _StrangeScorer(LinearScorer):
+    kind = "strange"
+
+
+def test_the_kind_of_scorer_is_kept_and_counts_in_the_hash(tmp_path, monkeypatch):
+    monkeypatch.setitem(SCORERS, "strange", f"{__name__}:_StrangeScorer")
+    registry, weights = Registry(tmp_path), np.array([0.1, -0.2, 1e-300, 3.0])
+    registry.save(a_decoder())
+    registry.save(replace(a_decoder(), scorer=_StrangeScorer(weights, 0.5)))
+    plain, strange = registry.load("cursor", 1), registry.load("cursor", 2)
+    assert [plain.scorer.kind, strange.scorer.kind] == ["linear", "strange"]
+    assert plain.statement.sha256 != strange.statement.sha256
+
+
+def test_a_scorer_that_this_version_lacks_is_named(tmp_path):
+    registry = Registry(tmp_path)
+    registry.save(replace(a_decoder(), scorer=_StrangeScorer(np.ones(4), 0.0)))
+    with pytest.raises(RegistryError, match=r"no scorer of kind 'strange'; it has .*linear"):
+        registry.load("cursor")
+
+
+@pytest.mark.parametrize(("weights", "sentence"), [(np.ones(3), r"shape \(3,\), its window needs \(4,\)"), (np.array([1.0, np.nan, 1, 1]), "not finite")])
+def test_weights_that_fit_no_window_are_refused(tmp_path, weights, sentence):
+    registry = Registry(tmp_path)
+    registry.save(replace(a_decoder(), scorer=LinearScorer(weights, 0.0)))
+    with pytest.raises(RegistryError, match=sentence):
+        registry.load("cursor")
 
 
 def test_a_renamed_folder_is_refused(tmp_path):

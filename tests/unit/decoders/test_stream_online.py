@@ -52,7 +52,7 @@ def test_the_score_is_that_of_filter_means_and_weights():
     filtered, _ = signal.sosfilt(sections, picked, axis=0, zi=signal.sosfilt_zi(sections)[:, :, None] * picked[0])
     base = filtered[375:400].mean(axis=0)
     features = np.concatenate([filtered[400 + a : 400 + b].mean(axis=0) - base for a, b in [(25, 50), (50, 75), (75, 125), (125, 175)]])
-    score = features @ decoder.weights + decoder.bias
+    score = features @ decoder.scorer.weights + decoder.scorer.bias
     assert reward.llr == pytest.approx(score - 1.4 - np.log(0.2 / 0.8), abs=1e-9)
 
 

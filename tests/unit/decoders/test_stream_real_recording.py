@@ -65,6 +65,6 @@ def test_live_scores_equal_offline_ones_bit_for_bit(recording):
         verdict = judge_window(*window, decoder.spec.artifacts, decoder.spec.preprocessing.channel_names)
         assert (reward.llr is None) == (verdict.rejected is not None)
         if reward.llr is not None:
-            score = kernels.linear_score(row, decoder.weights, decoder.bias)
+            score = kernels.linear_score(row, decoder.scorer.weights, decoder.scorer.bias)
             assert reward.llr == 1.0 * score - 1.4 - (np.log(0.2) - np.log1p(-0.2))
     assert len(inside) >= len(onsets) - 2

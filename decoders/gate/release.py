@@ -1,74 +1,25 @@
-"""The gate: whether labels of a decoder may be learnt from, judged on llr of blocks that decoder and calibration never saw.
+"""The lines that every decoder needs, and the verdict, from llr of blocks that decoder and calibration never saw."""
 
-Release needs three lines, each at one-sided 95 %: information gain, calibration slope, permutation. `needed` may name more:
-`detection_j` is needed where a verdict is thresholded. Four lines that ask for recordings or covariates beyond the calibration
-(`ocular`, `lexical`, `state`, `pattern`) are listed as ``not assessable``: they were not computed, and are no reason to release or
-to hold unless `needed` names them (a needed line that could not be assessed holds).
-"""
-
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from decoders.fitted import GateLine
+from decoders.gate.lines import FURTHER_LINES, RELEASE_LINES, GateLimits, GateVerdict, Line, Verdict, not_assessable, passed_or_failed
 from decoders.metrics import calibration_slope, information_gains_bits
 from decoders.permutation import permutation_p
 from decoders.spec import FitError
-
-
-class Verdict(StrEnum):
-    """What a line of the gate says."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_ASSESSABLE = "not assessable"
-
-
-class Line(StrEnum):
-    """Lines of the gate."""
-
-    INFORMATION_GAIN = "information_gain"
-    CALIBRATION_SLOPE = "calibration_slope"
-    PERMUTATION = "permutation"
-    DETECTION_J = "detection_j"
-    OCULAR = "ocular"
-    LEXICAL = "lexical"
-    STATE = "state"
-    PATTERN = "pattern"
-
-
-RELEASE_LINES = (Line.INFORMATION_GAIN, Line.CALIBRATION_SLOPE, Line.PERMUTATION)
-"""Needed by every decoder."""
 
 _NOT_COMPUTED = {
     Line.OCULAR: "not computed: no ocular channel was compared with the decoder",
     Line.LEXICAL: "not computed: no length, frequency, position or surprisal of the units was compared with the decoder",
     Line.STATE: "not computed: no alpha, blink rate, reaction time or time on task was compared with the decoder",
-    Line.PATTERN: "not computed: the spatial pattern and the negative controls were not looked at",
+    Line.PATTERN: "not computed: the pattern over time and electrodes was not looked at",
+    Line.CONTROLS: "not computed: no decoder was fitted to permuted labels, noise or moved windows",
+    Line.REJECTED: "not computed: rejected windows were not counted",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class GateLimits:
-    """Limits of the lines."""
-
-    slope_range: tuple[float, float] = (0.8, 1.25)
-    permutation_p: float = 0.01
-    detection_j: float = 0.20
-    n_permutations: int = 10_000
-    confidence: float = 0.95
-    """One-sided."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """All lines, and whether the needed ones passed."""
-
-    lines: tuple[GateLine, ...]
-    released: bool
 
 
 def judge(
@@ -79,6 +30,7 @@ def judge(
     needed: tuple[str, ...] = RELEASE_LINES,
     limits: GateLimits | None = None,
     seed: int = 0,
+    further: Sequence[GateLine] = (),
 ) -> GateVerdict:
     """Judge held-out llr.
 
@@ -94,6 +46,8 @@ def judge(
     limits : GateLimits, optional
     seed : int
         Of the permutations.
+    further : sequence of GateLine
+        What `further_lines` found; any of them that failed holds. Lines missing here are listed as not assessable.
 
     Raises
     ------
@@ -106,19 +60,17 @@ def judge(
     if min(positive.sum(), (~positive).sum()) < 2:
         raise FitError(f"{int(positive.sum())} positive and {int((~positive).sum())} negative held-out trials; the gate needs at least 2 of each.")
     limits = limits or GateLimits()
+    found = {line.name: line for line in further}
     lines = (
         _information_gain(llr, positive, limits),
         _calibration_slope(llr, positive, limits),
         _permutation(llr, positive, blocks, limits, seed),
         _detection_j(llr, positive, limits),
-        *(GateLine(line, Verdict.NOT_ASSESSABLE, None, None, f"{line}: {why}.") for line, why in _NOT_COMPUTED.items()),
+        *(found.get(line) or not_assessable(line, f"{line}: {_NOT_COMPUTED[line]}.") for line in FURTHER_LINES),
     )
     passed = {line.name for line in lines if line.verdict == Verdict.PASSED}
-    return GateVerdict(lines, set(needed) <= passed)
-
-
-def _verdict(passed: bool) -> Verdict:
-    return Verdict.PASSED if passed else Verdict.FAILED
+    stopped = any(line.verdict == Verdict.FAILED for line in lines if line.name in FURTHER_LINES)
+    return GateVerdict(lines, set(needed) <= passed and not stopped)
 
 
 def _information_gain(llr: NDArray[np.float64], positive: NDArray[np.bool_], limits: GateLimits) -> GateLine:
@@ -127,7 +79,7 @@ def _information_gain(llr: NDArray[np.float64], positive: NDArray[np.bool_], lim
     half = stats.t.ppf(limits.confidence, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains))
     mean, lower = float(gains.mean()), float(gains.mean() - half)
     sentence = f"Information gain {mean:.4f} bits a trial, lower bound {lower:.4f}; needs a lower bound above 0."
-    return GateLine(Line.INFORMATION_GAIN, _verdict(lower > 0), mean, lower, sentence)
+    return GateLine(Line.INFORMATION_GAIN, passed_or_failed(lower > 0), mean, lower, sentence)
 
 
 def _calibration_slope(llr: NDArray[np.float64], positive: NDArray[np.bool_], limits: GateLimits) -> GateLine:
@@ -136,13 +88,14 @@ def _calibration_slope(llr: NDArray[np.float64], positive: NDArray[np.bool_], li
     lower, upper = slope - half, slope + half
     passed = lower > 0 and lower <= limits.slope_range[1] and upper >= limits.slope_range[0]
     needs = f"needs to meet {limits.slope_range[0]:g} to {limits.slope_range[1]:g} with a lower bound above 0"
-    return GateLine(Line.CALIBRATION_SLOPE, _verdict(passed), slope, lower, f"Calibration slope {slope:.2f}, interval {lower:.2f} to {upper:.2f}; {needs}.")
+    sentence = f"Calibration slope {slope:.2f}, interval {lower:.2f} to {upper:.2f}; {needs}."
+    return GateLine(Line.CALIBRATION_SLOPE, passed_or_failed(passed), slope, lower, sentence)
 
 
 def _permutation(llr: NDArray[np.float64], positive: NDArray[np.bool_], blocks: NDArray[np.int64], limits: GateLimits, seed: int) -> GateLine:
     p = permutation_p(llr, positive, blocks, limits.n_permutations, seed)
     sentence = f"Permutation of labels within blocks: p = {p:.2g} of {limits.n_permutations} permutations; needs less than {limits.permutation_p:g}."
-    return GateLine(Line.PERMUTATION, _verdict(p < limits.permutation_p), p, limits.permutation_p, sentence)
+    return GateLine(Line.PERMUTATION, passed_or_failed(p < limits.permutation_p), p, limits.permutation_p, sentence)
 
 
 def _detection_j(llr: NDArray[np.float64], positive: NDArray[np.bool_], limits: GateLimits) -> GateLine:
@@ -153,7 +106,7 @@ def _detection_j(llr: NDArray[np.float64], positive: NDArray[np.bool_], limits: 
     tpr_lower, fpr_upper = _wilson(tpr, len(hits), -z), _wilson(fpr, len(false_alarms), z)
     lower = tpr - fpr - float(np.hypot(tpr - tpr_lower, fpr_upper - fpr))
     sentence = f"J = {tpr:.2f} - {fpr:.2f} = {tpr - fpr:.2f}, lower bound {lower:.2f}; thresholded verdicts need at least {limits.detection_j:.2f}."
-    return GateLine(Line.DETECTION_J, _verdict(lower >= limits.detection_j), tpr - fpr, lower, sentence)
+    return GateLine(Line.DETECTION_J, passed_or_failed(lower >= limits.detection_j), tpr - fpr, lower, sentence)
 
 
 def _wilson(rate: float, n: int, z: float) -> float:
