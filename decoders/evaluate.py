@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from decoders.adaptation import AdaptiveLDA
 from decoders.content import content_sha256, parameter_arrays
 from decoders.fitted import FittedDecoder
-from decoders.lda import ShrinkageLDA
 from decoders.learning import Candidate, GroupsOf, Learned, candidates_of, learn
-from decoders.pipelines import Pipeline, Transfer, candidate_specs, pipeline_named
-from decoders.scorers import LinearScorer
+from decoders.pipelines import Pipeline, Transfer, candidate_specs, pipeline_named, scorer_of
 from decoders.sessions import TrainingSession, check_signal, contiguous_blocks
 from decoders.spec import FitError
 from decoders.trials import FilteredSessions, Trials, check_enough
@@ -219,7 +217,7 @@ def tested_on(
     if settings.decode_online and store is not None:
         session = store.sessions[-1]
         mine = test[trials.recording == len(store.sessions) - 1]
-        everything = settings.decode_online(_as_decoder(learned, pipeline), session)[mine]
+        everything = settings.decode_online(_as_decoder(learned), session)[mine]
         valued = np.isfinite(everything)
         llr, positive, n_rejected = everything[valued], session.positive[mine][valued], int((~valued).sum())
     return PipelineResult(
@@ -249,11 +247,9 @@ def _decode_ms(learned: Learned, features: NDArray[np.float64]) -> float:
     return float(np.median(times))
 
 
-def _as_decoder(learned: Learned, pipeline: Pipeline) -> FittedDecoder:
-    if not isinstance(learned.classifier, ShrinkageLDA):
-        raise FitError(f"Pipeline '{pipeline.name}' does not run on a stream; evaluate it without --online, or evaluate 'lda'.")
-    spec, scorer = learned.candidate.spec, LinearScorer(learned.classifier.coef_[0], float(learned.classifier.intercept_[0]))
-    content = content_sha256(spec, parameter_arrays(scorer, learned.calibration))
+def _as_decoder(learned: Learned) -> FittedDecoder:
+    spec, scorer = learned.candidate.spec, scorer_of(learned.classifier)
+    content = content_sha256(spec, parameter_arrays(scorer, learned.calibration), scorer.kind)
     statement = DecoderStatement(
         name="evaluation", version=0, sha256=content, task=spec.task, soa_ms=spec.soa_ms, calibration_id=content[:32], auc=None, auc_ci95=None, trained_on=()
     )

@@ -11,11 +11,9 @@ from decoders.content import content_sha256, parameter_arrays
 from decoders.crossvalidation import HeldOut, fitted, held_out_scores, nested, simplest_best
 from decoders.fitted import Calibration, FittedDecoder
 from decoders.gate import RELEASE_LINES, GateVerdict, Line, further_lines, judge
-from decoders.lda import ShrinkageLDA
 from decoders.metrics import area_under_curve, auc_interval
-from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named
+from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named, scorer_of
 from decoders.report import validity_report
-from decoders.scorers import LinearScorer
 from decoders.sessions import TrainingSession, check_signal
 from decoders.spec import DecoderSpec, FitError
 from decoders.trials import FilteredSessions, Trials, check_enough
@@ -67,12 +65,10 @@ def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, prog
     ------
     FitError
         Too few trials, one class, no clean window, copied channels, impossible amplitudes, recordings that do not fit together,
-        or a pipeline that cannot run on a stream. The message names the cause, the limit and the remedy.
+        or no such pipeline. The message names the cause, the limit and the remedy.
     """
     started, tell = time.perf_counter(), progress or (lambda _what, _fraction: None)
     pipeline = pipeline_named(settings.spec.pipeline if settings.spec else settings.pipeline)
-    if not pipeline.online:
-        raise FitError(f"Pipeline '{pipeline.name}' can be evaluated, but no decoder of it runs on a stream; fit 'lda'.")
     specs = settings_to_try(sessions, pipeline, settings)
     tell("filtering the recordings", 0.05)
     store = FilteredSessions(sessions)
@@ -155,11 +151,10 @@ def _assembled(
     held_out: HeldOut,
     common: Trials,
 ) -> FittedDecoder:
-    classifier = fitted(trials, trials.kept, ShrinkageLDA)
-    assert isinstance(classifier, ShrinkageLDA)
-    scorer = LinearScorer(classifier.coef_[0], float(classifier.intercept_[0]))
+    classifier = fitted(trials, trials.kept, classifier_of(pipeline_named(spec.pipeline), spec))
+    scorer = scorer_of(classifier)
     trained_on = training_identities(sessions)
-    content = content_sha256(spec, parameter_arrays(scorer, calibration))
+    content = content_sha256(spec, parameter_arrays(scorer, calibration), scorer.kind)
     statement = DecoderStatement(
         name=settings.name,
         version=0,

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from decoders.scorers import LinearScorer
 from decoders.spec import FitError
 
 _CLASSES = 2
@@ -105,6 +106,11 @@ class ShrinkageLDA(ClassifierMixin, BaseEstimator):
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         scores: NDArray[np.float64] = rows @ self.coef_[0] + self.intercept_[0]
         return scores
+
+    def scorer(self) -> LinearScorer:
+        """Return the one-window kernel of the fitted discriminant."""
+        check_is_fitted(self)
+        return LinearScorer(self.coef_[0], float(self.intercept_[0]))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Probabilities (n_trials, 2) of both classes, not calibrated."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.lda import ShrinkageLDA
+from decoders.scorers import Scorer
 from decoders.spec import ArtifactRules, DecoderSpec, FitError, Preprocessing, WindowSpec
 from messaging.words import Signal
 
@@ -64,8 +65,6 @@ class Pipeline:
     """Settings per signal, the one of fewest features first."""
     classifier: Callable[[int], Classifier]
     """Called with the number of channels."""
-    online: bool
-    """Whether a decoder of it can be fitted into the registry and run on a stream."""
     transfers: tuple[Transfer, ...] = (Transfer.AS_RECORDED,)
     """What to try for a recording of somebody else."""
 
@@ -103,16 +102,37 @@ _XDAWN_BANDS: dict[Signal, tuple[Band, ...]] = {
 
 
 def _xdawn(n_channels: int) -> Classifier:
-    # imported when it is wanted: pyriemann takes more than a second, which every start of every process would wait for
-    from decoders.xdawn import XdawnTangentSpace
+    # imported when it is wanted, as it takes its time: the start of every process would wait for it
+    from decoders.estimators.xdawn import XdawnTangentSpace
 
     return XdawnTangentSpace(n_channels)
 
 
+def _mdm(n_channels: int) -> Classifier:
+    from decoders.estimators.mdm import ErpCovarianceMdm
+
+    return ErpCovarianceMdm(n_channels)
+
+
 PIPELINES = {
-    "lda": Pipeline("lda", "shrinkage LDA on windowed means", _LDA_BANDS, lambda _: ShrinkageLDA(), True, tuple(Transfer)),
-    "xdawn": Pipeline("xdawn", "xDAWN covariances, tangent space, logistic regression", _XDAWN_BANDS, _xdawn, online=False),
+    "lda": Pipeline("lda", "shrinkage LDA on windowed means", _LDA_BANDS, lambda _: ShrinkageLDA(), tuple(Transfer)),
+    "xdawn": Pipeline("xdawn", "xDAWN covariances, tangent space, logistic regression", _XDAWN_BANDS, _xdawn),
+    "mdm": Pipeline("mdm", "ERP covariances, minimum distance to mean", _XDAWN_BANDS, _mdm),
 }
+
+
+def scorer_of(classifier: Classifier) -> Scorer:
+    """Return the one-window kernel of a fitted classifier.
+
+    Raises
+    ------
+    FitError
+        It has none.
+    """
+    make: Callable[[], Scorer] | None = getattr(classifier, "scorer", None)
+    if make is None:
+        raise FitError(f"A {type(classifier).__name__} does not run on a stream; evaluate it without --online, or choose one of {', '.join(PIPELINES)}.")
+    return make()
 
 
 def pipeline_named(name: str) -> Pipeline:

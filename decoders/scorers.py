@@ -45,6 +45,8 @@ class Scorer(Protocol):
 
 SCORERS = {
     "linear": "decoders.scorers:LinearScorer",
+    "xdawn_tangent": "decoders.estimators.covariance_scorers:TangentScorer",
+    "erp_mdm": "decoders.estimators.covariance_scorers:DistanceScorer",
 }
 """Where the class of each kind is; imported when a decoder of it is loaded."""
 

@@ -85,8 +85,6 @@ def test_decoding_online_is_used_where_it_is_given():
 
     result = evaluate_within(session, EvaluationSettings(decode_online=decode)).pipelines["lda"]
     assert (len(result.llr), result.n_rejected) == (79, 1)
-    with pytest.raises(FitError, match="does not run on a stream"):
-        evaluate_within(session, EvaluationSettings(pipelines=("xdawn",), decode_online=decode))
 
 
 @pytest.mark.parametrize("split", ["1.5", "0", "blocks:1", "blocks:x", "half"])
