@@ -18,6 +18,7 @@ class Benchmark(StrEnum):
     ACQUISITION = "acquisition"
     FILTERS = "filters"
     RECORDING = "recording"
+    STOPPING = "stopping"
 
 
 def register(app: typer.Typer) -> None:
