@@ -34,6 +34,8 @@ class EndedRecording:
     offsets: deque[tuple[int, int]] = field(default_factory=deque)
     keep_after: int = 0
     """What lies more than ten minutes before the end, the worker reads from the file."""
+    last_ordinal: int = 0
+    """Ordinal of the end."""
 
 
 def ended_recording(path: Path) -> EndedRecording | None:
@@ -57,7 +59,7 @@ def ended_recording(path: Path) -> EndedRecording | None:
                     keep_after = keep.popleft()[0]
             elif isinstance(record, End):
                 end = record
-        return EndedRecording(path, reader.header, end.reason, keep_after=keep_after) if end is not None else None
+        return EndedRecording(path, reader.header, end.reason, keep_after=keep_after, last_ordinal=end.ordinal) if end is not None else None
 
 
 class Publication:

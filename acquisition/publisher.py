@@ -32,6 +32,11 @@ class Written(Protocol):
     offsets: deque[tuple[int, int]]
     keep_after: int
 
+    @property
+    def last_ordinal(self) -> int:
+        """Ordinal of the file's last record."""
+        ...
+
 
 class Publisher:
     """Publishes one recording; the board never waits for it.
@@ -48,6 +53,8 @@ class Publisher:
         self._backlog: deque[Record] = deque(maxlen=LARGEST_BACKLOG)
         self._wake = asyncio.Event()
         self._last = 0
+        self._file_ends_at: int | None = recorder.last_ordinal
+        """Of the file as it was found; None once the bus has been compared with it."""
         self.published = asyncio.Event()
         """The log is on the bus to its end."""
         self.committed = asyncio.Event()
@@ -98,8 +105,13 @@ class Publisher:
         """Announce the recording and publish what the bus does not hold, up to ten minutes, from the recording."""
         header = self._recorder.header
         recording_id = header.recording_id
-        generation = await self._bus.generation(recording_id) or uuid.uuid4().hex
         on_bus = await self._bus.last_ordinal(recording_id)
+        if self._file_ends_at is not None and on_bus > self._file_ends_at:
+            log.warning("The file of recording %s ends with record %d, the bus with %d: the file holds.", recording_id, self._file_ends_at, on_bus)
+            await self._bus.discard(recording_id, uuid.uuid4().hex)  # a power cut took from the disk what the bus still holds; the file is the truth
+            on_bus = 0
+        self._file_ends_at = None
+        generation = await self._bus.generation(recording_id) or uuid.uuid4().hex
         after = max(on_bus, self._recorder.keep_after)
         offset = next((at for ordinal, at in self._recorder.offsets if ordinal == after + 1), None)
         batch: list[tuple[int, bytes]] = []

@@ -260,6 +260,11 @@ class Recorder:
         if record is not None:
             self._write(record)
 
+    @property
+    def last_ordinal(self) -> int:
+        """Ordinal of the file's last record."""
+        return self._writer.last_ordinal
+
     def take_new(self) -> list[Record]:
         """Return the records written since the last call."""
         taken, self.new = self.new, []

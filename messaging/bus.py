@@ -146,10 +146,23 @@ class Bus:
                 if isinstance(answer, ResponseError) and "equal or smaller" not in str(answer):
                     raise answer  # the others were published before: the reply was lost, or the bus is being filled again
 
+    async def discard(self, recording_id: str, cut: str) -> None:
+        """Drop what the bus holds of a recording whose file ends earlier; `cut` tells workers that what they have decoded may not be in it."""
+        async with self._sentence("drop the recording"):
+            await self._redis.set(f"rlhb:cut:{recording_id}", cut)
+            await self._redis.delete(f"rlhb:log:{recording_id}", f"rlhb:generation:{recording_id}", f"rlhb:progress:{recording_id}")
+
+    async def cut(self, recording_id: str) -> str | None:
+        """Return the last cut of a recording (`discard`); None for none, also after the bus lost its memory."""
+        async with self._sentence("tell of a cut"):
+            raw: Any = await self._redis.get(f"rlhb:cut:{recording_id}")
+        return raw.decode() if raw is not None else None
+
     async def forget(self, recording_id: str) -> None:
         """Remove a recording from the list of announced ones (its end is in the stream)."""
         async with self._sentence("forget the recording"):
             await self._redis.hdel("rlhb:recordings", recording_id)
+            await self._redis.delete(f"rlhb:cut:{recording_id}")
             await self._redis.expire(f"rlhb:log:{recording_id}", int(KEEP_RECORDS_S))
 
     async def last_ordinal(self, recording_id: str) -> int:

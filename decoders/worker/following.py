@@ -33,6 +33,10 @@ class LeaseLost(Exception):  # noqa: N818 - an expected turn, not a fault
     """Another worker owns the recording now."""
 
 
+class LogCut(Exception):  # noqa: N818 - a power cut at the daemon's, not a fault of ours
+    """The log ends before what was decoded: the disk of the recording lost its last records, and other ones follow."""
+
+
 class Following:
     """Owns one recording from its lease to its end.
 
@@ -59,6 +63,9 @@ class Following:
         self._welcomed = False
         self._told_progress = -1
         self._told_s = 0.0
+        self._looked_s = 0.0
+        self._cut: str | None = None
+        """The last cut of the log that what we have decoded stands behind."""
 
     async def run(self) -> None:
         """Follow until the end is committed, or another worker took over."""
@@ -66,12 +73,17 @@ class Following:
             if not await self._take_lease():
                 await asyncio.sleep(LEASE_MS / 1e3 / 6)
                 return
+            self._cut = await self._bus.cut(self._recording.recording_id)
             self._restore()
             await side_by_side(self._socket.run(), self._keep_lease(), self._consume())
             if self._ended:
                 await self._bus.forget(self._recording.recording_id)
                 self._checkpoint_file.unlink(missing_ok=True)
                 log.info("Recording %s is decoded and committed to its end.", self._recording.recording_id)
+            await self._bus.drop_lease(self._recording.recording_id, self._plan.worker_id)
+        except LogCut as cut:
+            log.warning("%s", cut)
+            self._checkpoint_file.unlink(missing_ok=True)
             await self._bus.drop_lease(self._recording.recording_id, self._plan.worker_id)
         except LeaseLost:
             log.warning("Recording %s is followed by another worker now.", self._recording.recording_id)
@@ -108,6 +120,9 @@ class Following:
         found = load_checkpoint(self._checkpoint_file)
         if found is None:
             return
+        if self._cut is not None and found.cut != self._cut:
+            log.warning("The checkpoint of recording %s was taken before a power cut. It is decoded again from its start.", self._recording.recording_id)
+            return
         try:
             self._decoder.restore(found.values, found.arrays)
         except DecoderError as error:
@@ -124,6 +139,9 @@ class Following:
                 self._told_progress = -1  # a bus that was started again has forgotten it
             await self._tell_progress()
             try:
+                if time.monotonic() - self._looked_s > TELL_EVERY_S:
+                    self._looked_s = time.monotonic()
+                    await self._check_not_cut()
                 rows = await self._bus.read(self._recording.recording_id, self._order.last, BLOCK_MS)
             except BusError:
                 await asyncio.sleep(RETRY_S)
@@ -135,6 +153,11 @@ class Following:
             self._acknowledged.clear()
             await self._acknowledged.wait()
         await self._tell_progress()
+
+    async def _check_not_cut(self) -> None:
+        cut = await self._bus.cut(self._recording.recording_id)
+        if cut is not None and cut != self._cut:
+            raise LogCut(f"A power cut took the last records of recording {self._recording.recording_id}: it is decoded again from its file.")
 
     async def _backfill(self, before: int) -> None:
         """Decode from the recording what the bus no longer has: same kernel, marked late."""
@@ -229,4 +252,4 @@ class Following:
         elif self._waiting_checkpoint is None and time.monotonic() - self._checkpointed_s > CHECKPOINT_EVERY_S:
             self._checkpointed_s = time.monotonic()
             values, arrays = self._decoder.state()
-            self._waiting_checkpoint = (self._outbox.number, Checkpoint(self._order.last, self._epoch, values, arrays))
+            self._waiting_checkpoint = (self._outbox.number, Checkpoint(self._order.last, self._epoch, values, arrays, self._cut))

@@ -9,9 +9,12 @@ import pytest
 from websockets.asyncio.server import serve
 
 from acquisition.plan import DaemonPlan
+from decoders.worker.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
+from decoders.worker.following import Following
+from decoders.worker.plan import WorkerPlan
 from messaging.bus import Bus
 from messaging.lab import ClockPing, ClockPong, LabHello, LabUp, LabWelcome, SessionPlan, StartRecording, StopRecording
-from messaging.records import Chunk, End, decode_record
+from messaging.records import Chunk, End, decode_record, encode_record
 from recordings.log import read_log
 from tests.reference.scripted_board import ScriptedBoard, running, until
 
@@ -215,3 +218,67 @@ async def test_a_recording_that_a_dead_daemon_left_open_gets_its_end_from_the_ne
                 await until(lambda: lab.status and lab.status.session_id is None)
                 assert "recording_refused" not in lab.alarms()
         recorded(tmp_path)
+
+
+async def test_a_power_cut_that_takes_records_from_the_disk_takes_them_from_a_bus_that_outlived_it(tmp_path, valkey, session):
+    plan = DaemonPlan(tmp_path, "", "t", valkey.url)
+    path, bus = tmp_path / "recordings" / "s1-r.xdf", Bus(valkey.url)
+    async with Lab() as lab:
+        plan.server_url = f"http://127.0.0.1:{lab.port}"
+        async with running(plan, ScriptedBoard()):
+            await lab.tell(StartRecording(session=session))
+            await until(lambda: lab.status and lab.status.sample_index > 50)
+    old = list(read_log(path))
+    newest = old[-1].ordinal
+    assert await bus.last_ordinal("s1-r") == newest
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1500)
+    assert list(read_log(path))[-1].ordinal < newest
+    async with Lab() as lab:
+        plan.server_url = f"http://127.0.0.1:{lab.port}"
+        async with running(plan, ScriptedBoard()):
+            await lab.tell(StartRecording(session=session))
+            async with asyncio.timeout(20):
+                while await bus.last_ordinal("s1-r") <= newest or await bus.generation("s1-r") is None:
+                    await asyncio.sleep(0.01)
+    on_bus = [raw for _, raw in await bus.read("s1-r", 0, 10, count=10_000)]
+    assert await bus.cut("s1-r") is not None
+    await bus.close()
+    in_file = [encode_record(record) for record in read_log(path)]
+    assert on_bus == in_file[: len(on_bus)]
+    assert len(on_bus) > newest
+
+
+async def test_a_worker_that_decoded_what_a_power_cut_took_begins_again_from_the_file(tmp_path, valkey, session):
+    plan = DaemonPlan(tmp_path, "http://127.0.0.1:9", "t", valkey.url)
+    path, bus = tmp_path / "recordings" / "s1-r.xdf", Bus(valkey.url)
+    async with Lab() as lab:
+        plan.server_url = f"http://127.0.0.1:{lab.port}"
+        async with running(plan, ScriptedBoard()):
+            await lab.tell(StartRecording(session=session))
+            await until(lambda: lab.status and lab.status.sample_index > 50)
+    log = list(read_log(path))
+    (active,) = await bus.recordings()
+    worker = WorkerPlan(data_dir=tmp_path, server_url="http://127.0.0.1:9", token="t", bus_url=valkey.url, worker_id="w", load_decoder=no_decoder)
+    checkpoint = checkpoint_path(tmp_path, "s1-r")
+    following = Following(worker, active)
+    task = asyncio.create_task(following.run())
+    await until(lambda: following._order.last == log[-1].ordinal)
+    save_checkpoint(checkpoint, Checkpoint(following._order.last, 1, *following._decoder.state()))
+    await bus.discard("s1-r", "after the cut")
+    async with asyncio.timeout(20):
+        await task
+    assert not checkpoint.exists()
+    save_checkpoint(checkpoint, Checkpoint(following._order.last, 1, *following._decoder.state()))  # of a worker that died in the same cut
+    shorter = [(record.ordinal, encode_record(record)) for record in log[:-2]]
+    await bus.publish("s1-r", shorter, 0)
+    again = Following(worker, active)
+    task = asyncio.create_task(again.run())
+    await until(lambda: again._order.last == log[-3].ordinal)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bus.close()
+
+
+def no_decoder(reference):
+    raise AssertionError(f"No decoder was named, but {reference} is loaded")
