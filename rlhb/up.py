@@ -138,6 +138,7 @@ class Up:
 
     async def _work(self) -> None:
         logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+        self._say("up", f"starting server, worker, daemon and bus in {self._plan.data_dir}; this takes about ten seconds.")
         self._start()
         await self._until_ready()
         demo = await self._begin_demo()

@@ -138,7 +138,7 @@ def _refusals(names: list[str], medians: list[ChannelFigures], limits: QualityLi
 
 def _amplitude(what: str, picks: list[int], names: list[str], medians: list[ChannelFigures], bound: str) -> str:
     rms = [medians[k].rms_without_mains_uv for k in picks]
-    listed = _listed([f"{names[k]} {uv:.3g}" for k, uv in zip(picks, rms, strict=True)])
+    listed = _listed([f"{names[k]} {_readable(uv)}" for k, uv in zip(picks, rms, strict=True)])
     factor = next((f for f in (1e6, 1e3, 1e-3, 1e-6) if all(LIKELY_RMS_UV[0] < uv / f < LIKELY_RMS_UV[1] for uv in rms)), None)
     remedy = (
         f"Divided by {factor:,.10g} they would be EEG: correct the unit in the file."
@@ -146,6 +146,11 @@ def _amplitude(what: str, picks: list[int], names: list[str], medians: list[Chan
         else "Correct the file's unit, or record with electrodes on a head."
     )
     return f"The amplitude is {what} for EEG: RMS from 1 Hz on, in microvolt: {listed}; no scalp gives {bound}. {remedy}"
+
+
+def _readable(value: float) -> str:
+    """Three digits, never as a power of ten."""
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def _dead(figures: ChannelFigures, limits: QualityLimits) -> str | None:

@@ -15,6 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from rlhb.errors import CommandError
+from rlhb.options import AcceptQuality
 
 emulate_app = typer.Typer(name="emulate", no_args_is_help=True, help="Boards that are not there, for developers.")
 TURN_S = 0.05
@@ -45,6 +46,7 @@ def cyton(
     stall: Annotated[Optional[str], typer.Option(help="EVERY,FOR seconds: radio silence, again and again.")] = None,  # noqa: UP045
     power: Annotated[Optional[str], typer.Option(help="EVERY,FOR seconds: the board without power, again and again.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="Of what is random.")] = 1,
+    accept_quality: AcceptQuality = False,
 ) -> None:
     """Emulate an OpenBCI Cyton on a pseudo-terminal; prints the serial port to put into a profile. Ends with Ctrl-C."""
     if os.name != "posix":
@@ -53,7 +55,7 @@ def cyton(
     from acquisition.emulator.signals import Electrodes, PlayedSignal
 
     n_channels, rate_hz = (16, 125) if daisy else (8, 250)
-    played = PlayedSignal(_eeg(recording, n_channels, rate_hz)) if recording is not None else None
+    played = PlayedSignal(_eeg(recording, n_channels, rate_hz, accept_quality)) if recording is not None else None
     rhythms = {name: _rhythm(name, text) for name, text in (("unplug", unplug), ("stall", stall), ("power", power)) if text is not None}
     where = port or Path(tempfile.mkdtemp(prefix="rlhb-cyton-")) / "port"
     emulated = SerialCyton(where, played, daisy, Electrodes(_resistance(kohm, n_channels)), seed)
@@ -106,13 +108,13 @@ def _resistance(text: str, n_channels: int) -> NDArray[np.float64]:
     return np.full(n_channels, 1e3) * kohm
 
 
-def _eeg(path: Path, n_channels: int, rate_hz: int) -> NDArray[np.float64]:
+def _eeg(path: Path, n_channels: int, rate_hz: int, accept: bool) -> NDArray[np.float64]:
     """(n_samples, n_channels) microvolt of a recording at the board's rate; channels that it does not have are 0."""
     from scipy.signal import resample_poly
 
-    from recordings.recording import read_recording
+    from rlhb.recording_quality import read_checked
 
-    found = read_recording(path)
+    found = read_checked(path, accept=accept)
     samples = np.nan_to_num(found.samples[:, :n_channels].astype(np.float64))
     ratio = Fraction(rate_hz / found.sampling_rate_hz).limit_denominator(2000)
     played = np.zeros((0, 0)) if not len(samples) else samples if ratio == 1 else resample_poly(samples, ratio.numerator, ratio.denominator, axis=0)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from acquisition.brainflow_board import BrainFlowBoard
-from rlhb.commands.emulate import cyton
+from rlhb.commands.emulate import _eeg, cyton
 from rlhb.errors import CommandError
+from rlhb.recording_quality import QualityError
 from tests.reference.emulated_cyton import cyton_profile, read_samples
 
 COMMAND = [sys.executable, "-m", "rlhb", "emulate", "cyton"]
@@ -49,3 +50,10 @@ def test_a_wrong_option_is_one_sentence(options, words):
     numbers = {"drop": 0.0, "noise": 0.0, "corrupt": 0.0, "speed": 1.0, "burst": 1}
     with pytest.raises(CommandError, match=words):
         cyton(**(plain | numbers | options))
+
+
+def test_a_recording_that_cannot_be_eeg_is_not_played_unless_accepted(recordings_dir):
+    (bad,) = (recordings_dir / "openbci_lowquality_p300").rglob("*.vhdr")
+    with pytest.raises(QualityError, match="--accept-quality"):
+        _eeg(bad, 8, 250, accept=False)
+    assert _eeg(bad, 8, 250, accept=True).shape[1] == 8

@@ -73,6 +73,11 @@ def test_wrong_units_are_refused_and_the_factor_is_named(factor, said):
     assert said in sentence
 
 
+def test_no_amplitude_is_written_as_a_power_of_ten():
+    (sentence,) = judge(eeg() * 1e6).refused
+    assert "e+" not in sentence
+
+
 def test_one_loose_electrode_is_a_warning():
     x = eeg()
     x[:, 3] *= 3 * IMPOSSIBLE_RMS_UV / 15
