@@ -166,5 +166,7 @@ def _solve(covariance: NDArray[np.float64], difference: NDArray[np.float64]) -> 
     try:
         solution: NDArray[np.float64] = linalg.solve(covariance, difference, assume_a="pos")
     except (linalg.LinAlgError, ValueError) as error:
-        raise LdaError(f"The covariance of {len(difference)} features is singular; give more trials, fewer features, or shrinkage above 0.") from error
+        raise LdaError(
+            f"The covariance of {len(difference)} features is singular; leave out flat channels, give more trials, fewer features, or shrinkage above 0."
+        ) from error
     return solution

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoders.lda import ShrinkageLDA
+from decoders.plugins import plugin_estimators
 from decoders.scorers import Scorer
 from decoders.spec import ArtifactRules, DecoderSpec, FitError, Preprocessing, WindowSpec
 from messaging.words import Signal
@@ -67,6 +68,8 @@ class Pipeline:
     """Called with the number of channels."""
     transfers: tuple[Transfer, ...] = (Transfer.AS_RECORDED,)
     """What to try for a recording of somebody else."""
+    by_default: bool = True
+    """Tried where no pipeline is named; not so a network, whose cross-validation takes minutes."""
 
     def under(self, transfer: Transfer, soa_ms: float) -> "Pipeline":
         """Return the pipeline with the settings that it tries under a transfer.
@@ -114,10 +117,31 @@ def _mdm(n_channels: int) -> Classifier:
     return ErpCovarianceMdm(n_channels)
 
 
+def _toeplitz(n_channels: int) -> Classifier:
+    from decoders.estimators.toeplitz import BlockToeplitzLDA
+
+    return BlockToeplitzLDA(n_channels)
+
+
+def _eegnet(n_channels: int) -> Classifier:
+    from decoders.estimators.eegnet import EEGNet
+
+    return EEGNet(n_channels)
+
+
+def _ensemble(n_channels: int) -> Classifier:
+    from decoders.estimators.ensemble import Ensemble
+
+    return Ensemble(n_channels)
+
+
 PIPELINES = {
     "lda": Pipeline("lda", "shrinkage LDA on windowed means", _LDA_BANDS, lambda _: ShrinkageLDA(), tuple(Transfer)),
     "xdawn": Pipeline("xdawn", "xDAWN covariances, tangent space, logistic regression", _XDAWN_BANDS, _xdawn),
     "mdm": Pipeline("mdm", "ERP covariances, minimum distance to mean", _XDAWN_BANDS, _mdm),
+    "toeplitz": Pipeline("toeplitz", "block-Toeplitz LDA on windowed means", _LDA_BANDS, _toeplitz),
+    "ensemble": Pipeline("ensemble", "LDA, block-Toeplitz LDA, xDAWN and MDM, weighed by held-out trials", _XDAWN_BANDS, _ensemble),
+    "eegnet": Pipeline("eegnet", "EEGNet, a small convolutional network", _XDAWN_BANDS, _eegnet, by_default=False),
 }
 
 
@@ -131,21 +155,29 @@ def scorer_of(classifier: Classifier) -> Scorer:
     """
     make: Callable[[], Scorer] | None = getattr(classifier, "scorer", None)
     if make is None:
-        raise FitError(f"A {type(classifier).__name__} does not run on a stream; evaluate it without --online, or choose one of {', '.join(PIPELINES)}.")
+        raise FitError(
+            f"A {type(classifier).__name__} has no scorer(), so no decoder of it runs on a stream; evaluate it without --online, or choose one of "
+            f"{', '.join(PIPELINES)}. See docs/decoders.md for what a plugin needs."
+        )
     return make()
 
 
 def pipeline_named(name: str) -> Pipeline:
-    """Return a pipeline by its name.
+    """Return a pipeline by its name: one of ours, or of a package that brings one (`decoders.plugins`).
 
     Raises
     ------
     FitError
         There is none of that name.
     """
-    if name not in PIPELINES:
-        raise FitError(f"There is no pipeline '{name}'; choose one of {', '.join(PIPELINES)}.")
-    return PIPELINES[name]
+    if name in PIPELINES:
+        return PIPELINES[name]
+    brought = plugin_estimators()
+    if name not in brought:
+        raise FitError(f"There is no pipeline '{name}'; choose one of {', '.join([*PIPELINES, *brought])}.")
+    plugin = brought[name]
+    bands = _XDAWN_BANDS if plugin.takes_channels() else _LDA_BANDS
+    return Pipeline(name, f"{name}, of package {plugin.package}", bands, plugin.make, by_default=False)
 
 
 def chosen_channels(available: Sequence[str]) -> tuple[str, ...]:

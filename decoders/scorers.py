@@ -47,6 +47,8 @@ SCORERS = {
     "linear": "decoders.scorers:LinearScorer",
     "xdawn_tangent": "decoders.estimators.covariance_scorers:TangentScorer",
     "erp_mdm": "decoders.estimators.covariance_scorers:DistanceScorer",
+    "eegnet": "decoders.estimators.eegnet_scorer:EEGNetScorer",
+    "stack": "decoders.estimators.stack_scorer:StackScorer",
 }
 """Where the class of each kind is; imported when a decoder of it is loaded."""
 

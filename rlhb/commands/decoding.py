@@ -19,7 +19,7 @@ from decoders.fit import FitSettings, fit_decoder
 from decoders.fitted import FittedDecoder
 from decoders.kernels import kernel_set
 from decoders.online import OnlineDecoder
-from decoders.pipelines import PIPELINES
+from decoders.pipelines import PIPELINES, pipeline_named
 from decoders.registry import Registry
 from decoders.sessions import TrainingSession
 from hardware_profiles import HardwareProfile
@@ -73,9 +73,8 @@ def _check_classes(positive: list[str], negative: list[str]) -> None:
 
 
 def _check_pipelines(names: list[str]) -> None:
-    unknown = [n for n in names if n not in PIPELINES]
-    if unknown:
-        raise CommandError(f"There is no pipeline '{unknown[0]}'. There are: {', '.join(PIPELINES)}.")
+    for name in names:
+        pipeline_named(name)
 
 
 def fit(
@@ -136,7 +135,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Tell how well recordings are decoded: within each in chronological order, or from other recordings."""
-    names = tuple(pipeline or PIPELINES)
+    names = tuple(pipeline or [name for name, found in PIPELINES.items() if found.by_default])
     _check_pipelines(list(names))
     cut = is_epochs(test[0])
     wanted = EvaluationSettings(names, signal, split or ("blocks:5" if cut else "0.6"), decode_session if online else None)

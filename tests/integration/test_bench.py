@@ -26,6 +26,13 @@ def test_a_benchmark_gives_our_figures_beside_the_peers_and_how_busy_the_machine
     assert answer["versions"]["numpy"]
 
 
+def test_every_decoder_is_timed_window_by_window_and_those_that_have_a_peer_beside_it(tmp_path):
+    answer = json.loads(rlhb("bench", "decoders", "--seconds", "0.05", "--json", data_dir=tmp_path).stdout)
+    assert [f["name"] for f in answer["figures"]] == [f"{name}, p50" for name in ("lda", "toeplitz", "xdawn", "mdm", "ensemble", "eegnet")]
+    assert all((f["peers"] is None) == (f["peer"] == "") for f in answer["figures"])
+    assert {f["name"]: f["aim"] for f in answer["figures"] if f["aim"]} == {"lda, p50": 10.0, "xdawn, p50": 60.0}
+
+
 def test_a_benchmark_prints_a_table_for_people(tmp_path):
     shown = rlhb("bench", "filters", "--seconds", "0.05", data_dir=tmp_path).stdout
     assert "scipy sosfilt" in shown
