@@ -48,6 +48,8 @@ class PipelineResult:
     """(n_tested,)."""
     positive: NDArray[np.bool_]
     """(n_tested,)."""
+    trial: NDArray[np.int64]
+    """(n_tested,) numbers of the trials, from 0: of the recording, or of the epochs in the order in which they were taken."""
     prior: float
     """Base rate of the training trials."""
     cv_auc: float
@@ -214,16 +216,20 @@ def tested_on(
     decode_ms = _decode_ms(learned, trials.features[rows][:_TIMED_WINDOWS])
     llr = learned.llr(trials.features[rows])
     positive, n_rejected = trials.positive[rows], int((test & ~trials.kept).sum())
+    number = np.arange(len(test)) - np.searchsorted(trials.recording, trials.recording)
+    trial = number[rows]
     if settings.decode_online and store is not None:
         session = store.sessions[-1]
         mine = test[trials.recording == len(store.sessions) - 1]
         everything = settings.decode_online(_as_decoder(learned), session)[mine]
         valued = np.isfinite(everything)
         llr, positive, n_rejected = everything[valued], session.positive[mine][valued], int((~valued).sum())
+        trial = number[test][valued]
     return PipelineResult(
         name=pipeline.name,
         llr=llr,
         positive=positive,
+        trial=trial,
         prior=learned.calibration.prior_removed,
         cv_auc=learned.cv_auc,
         fit_s=learned.fit_s,
@@ -264,6 +270,7 @@ def pooled(folds: Sequence[PipelineResult]) -> PipelineResult:
         name=folds[0].name,
         llr=np.concatenate([fold.llr for fold in folds]),
         positive=np.concatenate([fold.positive for fold in folds]),
+        trial=np.concatenate([fold.trial for fold in folds]),
         prior=statistics.fmean(fold.prior for fold in folds),
         cv_auc=statistics.fmean(fold.cv_auc for fold in folds),
         fit_s=sum(fold.fit_s for fold in folds),

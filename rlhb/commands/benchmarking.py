@@ -16,6 +16,7 @@ class Benchmark(StrEnum):
     """What can be measured."""
 
     ACQUISITION = "acquisition"
+    ACCURACY = "accuracy"
     DECODERS = "decoders"
     FILTERS = "filters"
     RECORDING = "recording"
