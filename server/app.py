@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from messaging.settings import Settings
 from server.errors import install_error_shape
-from server.routes import accounts, health, labels, library, page, sessions
+from server.routes import accounts, health, labels, library, page, sessions, snapshots
 from server.service import build_service
 from server.sessions.making import abandon_all_unplanned
 from server.shell import Shell
@@ -47,12 +47,13 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             service.switchboard.close_all()
+            await service.builds.stop()
             await service.database.close()
 
     app = FastAPI(title="rlhb session server", version="1", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     install_error_shape(app)
-    for module in (labels, sessions, library, accounts, health):
+    for module in (labels, snapshots, sessions, library, accounts, health):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)
     app.include_router(page.router)

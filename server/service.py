@@ -7,6 +7,7 @@ from messaging.settings import Settings
 from server.access import Gatekeeper
 from server.database import Database, database_url
 from server.metrics import Metrics
+from server.snapshots.store import Builds
 from server.switchboard import Switchboard
 
 
@@ -20,6 +21,7 @@ class Service:
     token: str = field(repr=False)
     switchboard: Switchboard = field(default_factory=Switchboard)
     metrics: Metrics = field(default_factory=Metrics)
+    builds: Builds = field(default_factory=Builds)
 
 
 def build_service(settings: Settings) -> Service:

@@ -199,3 +199,28 @@ tokens = sa.Table(
     sa.Column("expires_at", _Time),
     sa.Column("revoked_at", _Time),
 )
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("snapshot_id", _Id, primary_key=True),
+    sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("manifest", sa.JSON, nullable=False),
+    sa.Column("made_by", sa.String(128), nullable=False),
+    sa.Column("created_at", _Time, nullable=False, index=True),
+    sa.Column("gone_at", _Time),
+    sa.Column("gone_reason", sa.Text),
+    sa.Column("successor", _Id),
+)
+"""Whole ones. Their files lie in the data folder."""
+
+snapshot_keys = sa.Table(
+    "snapshot_keys",
+    metadata,
+    sa.Column("idempotency_key", _Id, primary_key=True),
+    sa.Column("request_sha256", sa.String(64), nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+)
+"""The watermark that a request had when its idempotency key came first."""

@@ -16,6 +16,7 @@ MODULES = {
     "evaluate": "decoding",
     "relabel": "decoding",
     "export": "exporting",
+    "labels": "labels",
     "emulate": "emulate",
     "bench": "benchmarking",
     "doctor": "inspection",

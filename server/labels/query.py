@@ -52,7 +52,7 @@ class Page:
     high_watermark: int
 
 
-def _of_decoder(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
+def of_decoder(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
     """Rows that may supersede each other: those of current decoders, or those of the decoder that is asked for."""
     if f.decoder is None:
         return t.c.current.is_(True)
@@ -63,7 +63,7 @@ def _of_decoder(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
 
 
 def _fits(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
-    tests: list[sa.ColumnElement[bool]] = [_of_decoder(t, f)]
+    tests: list[sa.ColumnElement[bool]] = [of_decoder(t, f)]
     equal = {"session_id": f.session, "subject": f.subject, "kind": f.kind, "signal": f.signal, "source": f.source, "generator_model": f.generator_model}
     tests += [t.c[column] == str(value) for column, value in equal.items() if value is not None]
     if f.release != "any":
@@ -119,7 +119,7 @@ async def read_page(connection: AsyncConnection, f: LabelFilter, after: int, lim
             sa.case((fits, 1), else_=0).label("fits"),
         )
         .outerjoin(texts, texts.c.text_id == labels.c.text_id)
-        .where(labels.c.seq > after, labels.c.seq <= end, sa.or_(fits, sa.and_(labels.c.revision > 1, _of_decoder(labels, f), before)))
+        .where(labels.c.seq > after, labels.c.seq <= end, sa.or_(fits, sa.and_(labels.c.revision > 1, of_decoder(labels, f), before)))
         .order_by(labels.c.seq)
         .limit(limit + 1)
     )

@@ -17,6 +17,8 @@ from server.items import Identity, marks_of, responses_of, shipped_item_sets, st
 from server.labels.row import LABEL_SCHEMA, LabelRow, SupersededRow
 from server.registry_files import registered_decoders
 from server.routes.common import needs, page_of, service_of
+from server.snapshots.formats import FORMS
+from server.snapshots.request import SnapshotRequest
 from server.tables import item_sets
 
 router = APIRouter(tags=["library"])
@@ -33,6 +35,8 @@ _SCHEMAS: dict[str, TypeAdapter[Any]] = {
     "subject.down": SubjectDown,
     "operator.up": OperatorUp,
     "operator.down": OperatorDown,
+    "rlhb.snapshot.request.v1": TypeAdapter(SnapshotRequest),
+    **{f"rlhb.snapshot.{kind}.v1": TypeAdapter(form.row) for kind, form in FORMS.items()},
 }
 
 
