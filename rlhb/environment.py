@@ -37,7 +37,7 @@ def check_rooms() -> None:
     from pathlib import Path
 
     root = Path(__file__).resolve().parent.parent
-    for room in ("hardware_profiles", "messaging", "recordings", "acquisition", "decoders", "server", "web_ui"):
+    for room in ("hardware_profiles", "messaging", "recordings", "acquisition", "decoders", "server", "web_ui", "training"):
         found = find_spec(room)
         if found is None or found.origin is None or Path(found.origin).resolve().parent.parent != root:
             where = found.origin if found else "nowhere"

@@ -41,6 +41,8 @@ class Problem(ServerError):  # noqa: N818 - the word of RFC 9457
         super().__init__(f"{detail} {remedy}")
         self.detail = detail
         self.remedy = remedy
+        self.more: dict[str, str | None] = {}
+        """Further members of the answer, for programs."""
 
 
 class BadRequest(Problem):
@@ -79,9 +81,9 @@ class TooLarge(Problem):
     status = 413
 
 
-def problem_response(status: int, detail: str, remedy: str, headers: dict[str, str] | None = None) -> Response:
+def problem_response(status: int, detail: str, remedy: str, headers: dict[str, str] | None = None, more: dict[str, str | None] | None = None) -> Response:
     """Build the one error shape of the REST interface."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "remedy": remedy}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "remedy": remedy, **(more or {})}
     every = dict(headers or {})
     if status == HTTPStatus.UNAUTHORIZED:
         every["WWW-Authenticate"] = 'Bearer realm="rlhb"'
@@ -106,7 +108,7 @@ _REMEDIES = {
 
 async def _on_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return problem_response(error.status, error.detail, error.remedy)
+    return problem_response(error.status, error.detail, error.remedy, more=error.more)
 
 
 async def _on_http(_: Request, error: Exception) -> Response:

@@ -144,7 +144,9 @@ class SnapshotStore:
             row = (await connection.execute(sa.select(snapshots).where(snapshots.c.snapshot_id == snapshot_id))).mappings().first()
         if row is not None and row["gone_at"] is not None:
             successor = f"Its successor is {row['successor']}." if row["successor"] else "It has no successor; make another with POST /api/v1/snapshots."
-            raise Gone(f"Snapshot {snapshot_id} is gone since {row['gone_at']}: {row['gone_reason']}.", successor)
+            gone = Gone(f"Snapshot {snapshot_id} is gone since {row['gone_at']}: {row['gone_reason']}.", successor)
+            gone.more["successor"] = row["successor"]
+            raise gone
         return row
 
     async def manifest(self, snapshot_id: str) -> dict[str, Any]:

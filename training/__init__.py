@@ -1,0 +1,1 @@
+"""Reward models from neural labels; sees labels through `rlhb_client` alone."""
