@@ -17,6 +17,7 @@ MODULES = {
     "relabel": "decoding",
     "export": "exporting",
     "labels": "labels",
+    "train": "training",
     "emulate": "emulate",
     "bench": "benchmarking",
     "doctor": "inspection",
