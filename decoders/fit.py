@@ -11,6 +11,7 @@ from decoders.content import content_sha256, parameter_arrays
 from decoders.crossvalidation import HeldOut, fitted, held_out_scores, nested, simplest_best
 from decoders.fitted import Calibration, FittedDecoder
 from decoders.gate import RELEASE_LINES, GateVerdict, Line, further_lines, judge
+from decoders.gate.coarse import Judged
 from decoders.metrics import area_under_curve, auc_interval
 from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named, scorer_of
 from decoders.report import validity_report
@@ -86,7 +87,8 @@ def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, prog
     further = further_lines(store, specs[pick], common[pick], held_out.llr, rejected_fraction=rejected, seed=settings.seed)
     verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed, further=further)
     decoder = _assembled(sessions, settings, specs[pick], candidates[pick], calibration, verdict, held_out, common[0])
-    report = validity_report(specs, cv_aucs, pick, candidates[pick], common[0], held_out, decoder, time.perf_counter() - started)
+    judged = Judged(store, specs[pick], common[pick], held_out.llr)
+    report = validity_report(specs, cv_aucs, pick, candidates[pick], judged, held_out, decoder, time.perf_counter() - started)
     tell("fitted", 1.0)
     return replace(decoder, report=report)
 

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 from decoders.content import spec_json
 from decoders.crossvalidation import HeldOut
 from decoders.fitted import FittedDecoder
+from decoders.gate.coarse import Judged
 from decoders.metrics import (
     area_under_curve,
     auc_interval,
@@ -20,15 +21,24 @@ from decoders.metrics import (
     information_gains_bits,
     reliability,
 )
+from decoders.report_pictures import pictures
 from decoders.spec import DecoderSpec
 from decoders.trials import Trials
 
-REPORT_SCHEMA = "rlhb.decoder-report.v1"
+REPORT_SCHEMA = "rlhb.decoder-report.v2"
+"""v1 had no pictures."""
 _MAX_REJECTED = 0.2
 
 
 def validity_report(
-    specs: Sequence[DecoderSpec], cv_aucs: Sequence[float], pick: int, trials: Trials, judged: Trials, held_out: HeldOut, decoder: FittedDecoder, seconds: float
+    specs: Sequence[DecoderSpec],
+    cv_aucs: Sequence[float],
+    pick: int,
+    trials: Trials,
+    judged: Judged,
+    held_out: HeldOut,
+    decoder: FittedDecoder,
+    seconds: float,
 ) -> dict[str, Any]:
     """Collect everything a reader needs to believe or doubt a decoder.
 
@@ -40,8 +50,8 @@ def validity_report(
         Which was chosen.
     trials : Trials
         All onsets under the chosen settings.
-    judged : Trials
-        The onsets that `held_out` speaks of.
+    judged : Judged
+        The onsets that `held_out` speaks of, with their recordings.
     held_out : HeldOut
     decoder : FittedDecoder
     seconds : float
@@ -65,17 +75,18 @@ def validity_report(
             "used": int(trials.kept.sum()),
             "rejected": trials.rejections(),
             "rejected_fraction": rejected_fraction,
-            "blocks": len(np.unique(judged.block)),
+            "blocks": len(np.unique(judged.trials.block)),
             "recordings": len(np.unique(trials.recording)),
         },
         "settings": [{"spec": spec_json(spec), "cv_auc": auc, "chosen": i == pick} for i, (spec, auc) in enumerate(zip(specs, cv_aucs, strict=True))],
         "chosen_without_block": {str(block): chosen for block, chosen in held_out.chosen.items()},
-        "held_out": figures(held_out.llr, judged.positive, float(judged.positive.mean())),
-        "auc_per_block": _per_block(held_out, judged),
+        "held_out": figures(held_out.llr, judged.trials.positive, float(judged.trials.positive.mean())),
+        "auc_per_block": _per_block(held_out, judged.trials),
         "released": decoder.released,
         "gate": [asdict(line) for line in decoder.gate],
         "trained_on": list(decoder.statement.trained_on),
         "warnings": warnings,
+        "pictures": pictures(judged),
         "fit_s": round(seconds, 3),
     }
 

@@ -50,3 +50,19 @@ def resolve_decoder(decoders_dir: Path, text: str) -> DecoderRef:
     if not versions:
         raise NotFound(f"There is no decoder '{text}' in the registry.", "GET /api/v1/decoders lists them; `rlhb fit` makes one.")
     return DecoderRef(name=name, version=versions[-1])
+
+
+def report_page(reports_dir: Path, decoders_dir: Path, name: str, version: int) -> str:
+    """Read the page of a decoder's validity report.
+
+    Raises
+    ------
+    NotFound
+        There is no such decoder, or its page has not been written.
+    """
+    if not (decoders_dir / name / str(version) / "decoder.json").is_file():
+        raise NotFound(f"There is no decoder '{name}@{version}' in the registry.", "GET /api/v1/decoders lists them; `rlhb fit` makes one.")
+    try:
+        return (reports_dir / f"{name}-{version}.html").read_text(encoding="utf-8")
+    except OSError:
+        raise NotFound(f"The report of decoder '{name}@{version}' has not been written as a page.", f"Run `rlhb report {name}@{version}`.") from None

@@ -148,7 +148,7 @@ class Snapshot:
             raise ClientError(f"Snapshot {self.snapshot_id} has no Parquet files of format '{form}'. It has: {there}.")
         self.download(folder, (form,))
         by_split: dict[str, list[str]] = {}
-        for file in files:
+        for file in [f for f in files if f.rows] or files:  # datasets loads no split without rows
             by_split.setdefault(file.split, []).append(str(Path(folder) / self.snapshot_id / file.path))
         return need("datasets", "datasets").load_dataset("parquet", data_files=by_split)
 

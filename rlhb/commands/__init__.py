@@ -15,6 +15,7 @@ MODULES = {
     "fit": "decoding",
     "evaluate": "decoding",
     "relabel": "decoding",
+    "report": "reporting",
     "export": "exporting",
     "labels": "labels",
     "train": "training",

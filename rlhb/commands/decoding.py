@@ -30,6 +30,7 @@ from recordings.epochs import is_epochs, read_epochs
 from recordings.recording import Recording
 from rlhb.cli import settings
 from rlhb.commands.lab import replay_plan
+from rlhb.commands.reporting import write_report
 from rlhb.decoder_choice import resolve_decoder
 from rlhb.errors import CommandError
 from rlhb.items import item_file, marks_of
@@ -102,6 +103,9 @@ def fit(
         decoder = fit_decoder([session for _, session in read], wanted, tell)
     version = registry.save(decoder)
     _tell_fit(decoder, version, as_json)
+    if not as_json:
+        page = write_report(registry, chosen.decoders_dir, f"{out}@{version}", chosen.data_dir / "reports")
+        typer.echo(f"Report with pictures: {page}")
 
 
 def _tell_fit(decoder: FittedDecoder, version: int, as_json: bool) -> None:

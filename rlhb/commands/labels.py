@@ -188,11 +188,14 @@ def snapshot(
 
 
 def load_line(url: str, files: list[dict[str, Any]]) -> str:
-    """Python that loads the first format with `datasets`."""
-    first = next((f for f in files if f["path"].endswith(".parquet")), files[0])
+    """Python that loads the first format with `datasets`; files without rows are left out, as it loads none."""
+    full = [f for f in files if f["rows"]]
+    if not full:
+        return "The snapshot has no rows yet."
+    first = next((f for f in full if f["path"].endswith(".parquet")), full[0])
     kind = "parquet" if first["path"].endswith(".parquet") else "json"
     chosen: dict[str, list[str]] = {}
-    for file in files:
+    for file in full:
         if file["format"] == first["format"] and file["path"].rpartition(".")[2] == first["path"].rpartition(".")[2]:
             chosen.setdefault(file["split"], []).append(f"{url}/{file['path']}")
     headers = '{"headers": {"Authorization": f"Bearer {TOKEN}"}}'

@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response
 
 from hardware_profiles import load_profile, profile_names
 from messaging.lab import LabDown, LabUp
@@ -15,7 +16,7 @@ from server.access import Scope
 from server.errors import NotFound
 from server.items import Identity, marks_of, responses_of, shipped_item_sets, store_items
 from server.labels.row import LABEL_SCHEMA, LabelRow, SupersededRow
-from server.registry_files import registered_decoders
+from server.registry_files import registered_decoders, report_page
 from server.routes.common import needs, page_of, service_of
 from server.snapshots.formats import FORMS
 from server.snapshots.request import SnapshotRequest
@@ -78,6 +79,14 @@ async def list_decoders(request: Request) -> dict[str, Any]:
     """List the decoder registry as its files say."""
     found = await run_in_threadpool(registered_decoders, service_of(request).settings.decoders_dir)
     return {"items": found, "next_cursor": None, "has_more": False}
+
+
+@router.get("/decoders/{name}/{version}/report.html", dependencies=[_operates], response_class=HTMLResponse)
+async def show_report(request: Request, name: Identity, version: Annotated[int, Path(ge=1, le=999_999)]) -> Response:
+    """Show a decoder's validity report as a page, where it has been written (`rlhb fit` and `rlhb report` do)."""
+    settings = service_of(request).settings
+    page = await run_in_threadpool(report_page, settings.data_dir / "reports", settings.decoders_dir, name, version)
+    return HTMLResponse(page, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"})
 
 
 @router.get("/profiles", dependencies=[_operates])

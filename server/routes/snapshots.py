@@ -51,7 +51,8 @@ async def show_snapshot(request: Request, snapshot_id: str) -> dict[str, Any]:
     return await _store(request).manifest(snapshot_id)
 
 
-@router.api_route("/snapshots/{snapshot_id}/{form}/{name}", methods=["GET", "HEAD"], dependencies=[Depends(needs(Scope.LABELS_READ))])
+@router.head("/snapshots/{snapshot_id}/{form}/{name}", dependencies=[Depends(needs(Scope.LABELS_READ))], include_in_schema=False)
+@router.get("/snapshots/{snapshot_id}/{form}/{name}", dependencies=[Depends(needs(Scope.LABELS_READ))])
 async def read_file(request: Request, snapshot_id: str, form: str, name: str) -> Response:
     """Give a file, or a range of it; its ETag is its SHA-256."""
     path, entry = await _store(request).file(snapshot_id, f"{form}/{name}")

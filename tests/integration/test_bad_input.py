@@ -138,7 +138,7 @@ def test_wrong_options(lab, sub02):
     assert "speed" in sentence("up", "--replay", str(sub02), "--speed", "fast", "--port", "0", data_dir=lab)
     assert "simulated subject" in sentence("up", "--profile", "brainflow_synthetic", "--demo", "--port", "0", data_dir=lab)
     assert "not both" in sentence("up", "--profile", "brainflow_synthetic", "--replay", str(sub02), data_dir=lab)
-    assert "There are: lda" in sentence("evaluate", str(sub02), *EVENTS, "--pipeline", "magic", data_dir=lab)
+    assert "choose one of lda" in sentence("evaluate", str(sub02), *EVENTS, "--pipeline", "magic", data_dir=lab)
     assert "split" in sentence("evaluate", str(sub02), *EVENTS, "--split", "blocks:x", data_dir=lab)
     assert "token/error" in sentence("fit", str(sub02), "--positive", "token/error", "--negative", "token/error", "--out", "a", data_dir=lab)
     assert "name" in sentence("fit", str(sub02), *EVENTS, "--out", "../a", data_dir=lab)

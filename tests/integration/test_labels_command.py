@@ -78,3 +78,9 @@ def test_a_snapshot_is_printed_with_a_line_that_loads_it(live: LiveServer, tmp_p
 def test_a_format_that_is_none_is_refused(live: LiveServer) -> None:
     with pytest.raises(CommandError, match="formats"):
         snapshot(["csv"], **asked(live))
+
+
+def test_splits_without_rows_are_left_out_of_the_line() -> None:
+    files = [{"path": f"verl/{split}-0.parquet", "format": "verl", "split": split, "rows": n} for split, n in (("train", 3), ("test", 0))]
+    assert "test" not in load_line("http://h", files)
+    assert load_line("http://h", files[1:]) == "The snapshot has no rows yet."

@@ -143,3 +143,19 @@ def test_readiness_names_what_is_missing(server: LiveServer) -> None:
 def test_assets_never_leave_their_folder(server: LiveServer) -> None:
     for path in ("/assets/../__init__.py", "/assets/%2e%2e/index.html", "/assets//etc/passwd"):
         assert server.http.get(path).status_code == 404
+
+
+def test_a_decoders_report_is_shown_where_it_was_written(server: LiveServer) -> None:
+    folder = server.data_dir / "decoders" / "ours" / "1"
+    folder.mkdir(parents=True)
+    missing = server.http.get("/api/v1/decoders/ours/1/report.html")
+    assert missing.status_code == 404
+    (folder / "decoder.json").write_text("{}")
+    assert "rlhb report ours@1" in server.http.get("/api/v1/decoders/ours/1/report.html").json()["remedy"]
+    (server.data_dir / "reports").mkdir()
+    (server.data_dir / "reports" / "ours-1.html").write_text("<p>é</p>", "utf-8")
+    shown = server.http.get("/api/v1/decoders/ours/1/report.html")
+    assert (shown.text, shown.headers["content-type"]) == ("<p>é</p>", "text/html; charset=utf-8")
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    for wrong in ("/decoders/../1/report.html", "/decoders/ours/0/report.html", "/decoders/ours/x/report.html"):
+        assert server.http.get(f"/api/v1{wrong}").status_code in (404, 422)
