@@ -95,10 +95,9 @@ class SnapshotStore:
         salt = request.salt or server_salt
         asked = [log_id, until, request.model_dump(mode="json", exclude={"until", "salt"}), salt, tokenizer.sha256 if tokenizer else None]
         snapshot_id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
-        found = await self._row(snapshot_id)
-        if found is not None:
+        if await self._row(snapshot_id) is not None:
             return snapshot_id, True
-        build = self._builds.running.get(snapshot_id)
+        build = self._builds.running.get(snapshot_id)  # nothing is awaited from here to the start: one build for two requests
         if build is None or build.problem is not None:
             build = Build(snapshot_id, request, until, salt, tokenizer)
             self._builds.running[snapshot_id] = build
@@ -159,12 +158,12 @@ class SnapshotStore:
         Gone
             What it held was erased.
         """
+        build = self._builds.running.get(snapshot_id)  # looked for first: it goes when its row is there
         row = await self._row(snapshot_id)
         if row is not None:
             async with self._database.read() as connection:
                 revoked, n_revoked = await revoked_since(connection, SnapshotRequest.model_validate(row["request"]), row["until"])
             return {"state": "ready", **row["manifest"], "revoked_since": revoked, "n_revoked_since": n_revoked}
-        build = self._builds.running.get(snapshot_id)
         if build is None:
             raise NotFound(
                 f"There is no snapshot '{snapshot_id[:64]}'.",
