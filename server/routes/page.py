@@ -25,6 +25,12 @@ def _index() -> Response:
 @router.api_route("/", methods=["GET", "HEAD"])
 @router.api_route("/subject/{rest:path}", methods=["GET", "HEAD"])
 @router.api_route("/operator/{rest:path}", methods=["GET", "HEAD"])
+@router.api_route("/sessions", methods=["GET", "HEAD"])
+@router.api_route("/sessions/{rest:path}", methods=["GET", "HEAD"])
+@router.api_route("/decoders", methods=["GET", "HEAD"])
+@router.api_route("/protocols", methods=["GET", "HEAD"])
+@router.api_route("/items", methods=["GET", "HEAD"])
+@router.api_route("/access", methods=["GET", "HEAD"])
 def page() -> Response:
     """Give the page."""
     return _index()

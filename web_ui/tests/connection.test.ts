@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { routeOf, takeToken } from "../src/lib/address";
+import { pagePath, placePath, PLACES, routeOf, takeToken } from "../src/lib/address";
 import { LONGEST_PAUSE_MS, ReconnectingSocket, reconnectPauseMs, type Wire } from "../src/lib/socket";
 import { age, fixed, percent, signed } from "../src/lib/wording";
 
@@ -122,7 +122,10 @@ describe("address", () => {
     expect(routeOf("/")).toEqual({ page: "home" });
     expect(routeOf("/operator/a%20b")).toEqual({ page: "operator", sessionId: "a b" });
     expect(routeOf("/subject/20310402-1/")).toEqual({ page: "subject", sessionId: "20310402-1" });
-    for (const path of ["/operator", "/operator/", "/other/x", "/subject/a/b", "/subject/%E0%A4%A"]) expect(routeOf(path)).toEqual({ page: "unknown" });
+    expect(routeOf("/sessions/20310402-1")).toEqual({ page: "review", sessionId: "20310402-1" });
+    for (const place of PLACES) expect(routeOf(placePath(place))).toEqual({ page: place });
+    for (const page of ["operator", "subject", "review"] as const) expect(routeOf(pagePath(page, "a/b c"))).toEqual({ page, sessionId: "a/b c" });
+    for (const path of ["/home", "/items/x", "/operator", "/operator/", "/other/x", "/subject/a/b", "/subject/%E0%A4%A"]) expect(routeOf(path)).toEqual({ page: "unknown" });
   });
 
   it("takes the token out of the query and leaves the rest", () => {

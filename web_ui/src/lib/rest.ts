@@ -16,6 +16,12 @@ export interface SessionRow {
   readonly decoder_name?: string | null;
   readonly consent?: string | null;
   readonly parameters?: Readonly<Record<string, number | null>> | null;
+  readonly recording_id?: string | null;
+  readonly decoder_version?: number | null;
+  /** Reason of the operator's hold over all its labels. */
+  readonly operator_hold?: string | null;
+  readonly n_trials?: number | null;
+  readonly trials_done?: number | null;
 }
 
 /** One of `GET /api/v1/protocols`, with its default values. */
@@ -71,7 +77,8 @@ async function asProblem(response: Response): Promise<ProblemError> {
   return new ProblemError(response.status, text("title") || `The server answered with status ${response.status}.`, text("detail"), text("remedy"));
 }
 
-async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+/** Ask the server; an answer that is no success, or none, becomes a ProblemError. */
+export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...init, headers: { Accept: "application/json", ...init.headers } });
@@ -83,16 +90,38 @@ async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   return (text === "" ? null : JSON.parse(text)) as T;
 }
 
+/** Send a JSON body. */
+export async function post<T>(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+  return request<T>(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+}
+
+/** Any error as one that can be shown; what is no answer of the server is a fault of the page and is thrown on. */
+export function asShown(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  throw error;
+}
+
 /** Exchange the address's token for the cookie that authenticates everything else. */
 export async function login(token: string): Promise<void> {
-  await request<unknown>("/api/v1/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
+  await post<unknown>("/api/v1/login", { token });
 }
 
-export async function listSessions(): Promise<readonly SessionRow[]> {
-  return (await request<{ items: SessionRow[] }>("/api/v1/sessions")).items;
+/** Sessions, newest first; `after` is the cursor of the page before. */
+export async function listSessions(limit = 100, after: string | null = null): Promise<readonly SessionRow[]> {
+  return (await sessionPage(limit, after)).items;
 }
 
-async function items<T>(path: string): Promise<readonly T[]> {
+export interface SessionPageRows {
+  readonly items: readonly SessionRow[];
+  readonly next_cursor: string | null;
+}
+
+export async function sessionPage(limit: number, after: string | null): Promise<SessionPageRows> {
+  return request<SessionPageRows>(`/api/v1/sessions?limit=${limit}${after === null ? "" : `&after=${encodeURIComponent(after)}`}`);
+}
+
+/** The rows of a list that comes as one page. */
+export async function items<T>(path: string): Promise<readonly T[]> {
   return (await request<{ items: T[] }>(path)).items;
 }
 
@@ -102,7 +131,7 @@ export const listDecoders = (): Promise<readonly DecoderRow[]> => items("/api/v1
 
 /** Make a session; the server plans its trials and answers when they are there. */
 export async function makeSession(wish: Readonly<Record<string, unknown>>): Promise<SessionRow> {
-  return request<SessionRow>("/api/v1/sessions", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish) });
+  return post<SessionRow>("/api/v1/sessions", wish);
 }
 
 /** What is missing before labels can be taken; the server answers 503 with the reasons while something is. */

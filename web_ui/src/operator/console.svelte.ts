@@ -5,6 +5,8 @@ import { Acknowledged, standingAlarms, type StandingAlarm } from "./alarms";
 import { latestLabels } from "../lib/rest";
 import { ReconnectingSocket, socketAddress, type SocketEvents } from "../lib/socket";
 import { RewardBook } from "./reward_book";
+import { DisplayFilter, NO_FILTER, refilter, type FilterWish } from "./display_filter";
+import { signalVerdict, type SignalVerdict } from "./signal_verdict";
 import { TraceRing } from "./trace_ring";
 
 /** Longest window of the traces. */
@@ -14,8 +16,11 @@ const RATE_WINDOW_MS = 60_000;
 /** Label rows asked for when the console opens. */
 const HISTORY = 400;
 
-/** The preview's ring and how its slots relate to sample numbers. */
+/** The preview's rings and how their slots relate to sample numbers. */
 export interface Traces {
+  /** As it came. */
+  readonly raw: TraceRing;
+  /** What is drawn: through the display filter. */
   readonly ring: TraceRing;
   readonly previewRateHz: number;
   readonly samplingRateHz: number;
@@ -38,6 +43,9 @@ export class OperatorConsole implements SocketEvents {
   readonly book = new RewardBook();
   /** Read by the drawing loop, not by the components. */
   traces: Traces | null = null;
+  /** For the display alone. */
+  filterWish = $state.raw<FilterWish>(NO_FILTER);
+  private filter: DisplayFilter | null = null;
 
   private readonly socket: ReconnectingSocket;
   private readonly acknowledged: Acknowledged;
@@ -63,6 +71,18 @@ export class OperatorConsole implements SocketEvents {
   command(command: OperatorCommand["command"], more: Omit<Partial<OperatorCommand>, "type" | "command"> = {}): boolean {
     const message: OperatorUp = { type: "command", command, ...more };
     return this.socket.send(message);
+  }
+
+  /** What is known of the signal now; null while nothing is. */
+  verdict(): SignalVerdict | null {
+    return signalVerdict((this.state?.channels ?? []).flatMap((name) => this.quality.get(name) ?? []), this.stream);
+  }
+
+  /** Start although the signal check fails: what is wrong and why it is started goes into the journal first. */
+  startAnyway(reason: string): boolean {
+    const wrong = (this.verdict()?.findings ?? []).map((finding) => `${finding.where} ${finding.wrong}`).join("; ");
+    const text = `Started although the signal check fails (${wrong}): ${reason || "no reason given"}`;
+    return this.command("comment", { text: text.slice(0, 2000) }) && this.command("start");
   }
 
   /** An alarm goes; what is wrong still stays, but quietly. */
@@ -178,9 +198,34 @@ export class OperatorConsole implements SocketEvents {
       return;
     }
     const known = this.traces;
-    if (known === null || known.ring.nChannels !== chunk.nChannels || known.previewRateHz !== previewRateHz || known.samplingRateHz !== samplingRateHz) {
-      this.traces = { ring: new TraceRing(chunk.nChannels, Math.ceil((LONGEST_WINDOW_S + 2) * previewRateHz)), previewRateHz, samplingRateHz };
+    if (known === null || known.raw.nChannels !== chunk.nChannels || known.previewRateHz !== previewRateHz || known.samplingRateHz !== samplingRateHz) {
+      const ring = (): TraceRing => new TraceRing(chunk.nChannels, Math.ceil((LONGEST_WINDOW_S + 2) * previewRateHz));
+      this.traces = { raw: ring(), ring: ring(), previewRateHz, samplingRateHz };
+      this.filter = new DisplayFilter(this.filterWish, previewRateHz, chunk.nChannels);
     }
-    this.traces?.ring.write(Math.round((chunk.sampleIndex * previewRateHz) / samplingRateHz), chunk.samplesUv, chunk.nSamples);
+    this.write(Math.round((chunk.sampleIndex * previewRateHz) / samplingRateHz), chunk);
+  }
+
+  private write(slot: number, chunk: Chunk): void {
+    const { traces, filter } = this;
+    if (traces === null || filter === null) return;
+    const end = traces.raw.end;
+    traces.raw.write(slot, chunk.samplesUv, chunk.nSamples);
+    // What is sent twice must not pass the filter twice, and a gap or a new start is a new beginning for it.
+    if (slot < end && traces.raw.end === end) return;
+    if (slot !== end) filter.reset();
+    filter.apply(chunk.samplesUv, chunk.nSamples);
+    traces.ring.write(slot, chunk.samplesUv, chunk.nSamples);
+  }
+
+  /** Filter the display from now on, and what is on it. */
+  filterBy(wish: FilterWish): void {
+    this.filterWish = wish;
+    const known = this.traces;
+    if (known === null) return;
+    const ring = new TraceRing(known.raw.nChannels, known.raw.capacity);
+    this.filter = new DisplayFilter(wish, known.previewRateHz, known.raw.nChannels);
+    refilter(known.raw, ring, this.filter);
+    this.traces = { ...known, ring };
   }
 }

@@ -122,8 +122,9 @@ export class TracePainter {
     const firstSlot = Math.max(ring.start, Math.floor(this.head - view.windowS * traces.previewRateHz) - 1);
     const endSlot = Math.min(ring.end, Math.ceil(this.head) + 1);
     context.strokeStyle = view.colours.ink;
-    context.lineWidth = 1.1;
-    context.lineJoin = "round";
+    // Hairlines with plain joins: round ones cost several times as much where there is no graphics card.
+    context.lineWidth = 1;
+    context.lineJoin = "bevel";
     for (let channel = 0; channel < ring.nChannels; channel += 1) {
       const baselineUv = this.baseline(traces, channel, firstSlot, endSlot);
       const middle = UNIT_BAND_PX + rowPx * (channel + 0.5);
