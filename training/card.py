@@ -55,6 +55,7 @@ def _about(collected: Collected, outcome: Outcome, settings: TrainingSettings, s
         "shuffled_labels": outcome.control.value,
         "shuffled_labels_ci95": list(outcome.control.ci95),
         "difference_ci95": list(outcome.difference_ci95),
+        "p_value": outcome.p_value,
         "beats_control": outcome.beats_control,
         "n_pairs": outcome.accuracy.n_pairs,
         "against": outcome.against,
@@ -69,7 +70,7 @@ def _markdown(about: dict[str, Any]) -> str:
     refused = ", ".join(f"{n} {reason}" for reason, n in about["refused"].items()) or "none"
     low, high = about["held_out_pair_accuracy_ci95"]
     control_low, control_high = about["shuffled_labels_ci95"]
-    verdict = "It beats its control." if about["beats_control"] else "It does NOT beat its control: do not use it."
+    verdict = "It beats its controls." if about["beats_control"] else "It does NOT beat its controls: do not use it."
     return f"""# Reward model
 
 {warning}A value for each word, a response's score their sum; learnt from neural labels of perceived errors.
@@ -77,8 +78,8 @@ def _markdown(about: dict[str, Any]) -> str:
 | | |
 |---|---|
 | held-out pair accuracy | {about["held_out_pair_accuracy"]:.3f} (95 % {low:.3f} to {high:.3f}, {about["n_pairs"]} pairs) |
-| the same with shuffled labels | {about["shuffled_labels"]:.3f} (95 % {control_low:.3f} to {control_high:.3f}) |
-| verdict | {verdict} |
+| the same with shuffled labels, mean of the controls | {about["shuffled_labels"]:.3f} (95 % {control_low:.3f} to {control_high:.3f}) |
+| verdict | {verdict} p = {about["p_value"]:.2f}: (1 + controls that do as well) / (1 + controls) |
 | what a right order is | {about["against"]} |
 | labels | {about["labels"]} from {about["source"]}, up to seq {about["last_seq"]} |
 | refused | {refused} |

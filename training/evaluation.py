@@ -11,6 +11,8 @@ from training.labels import Observation, Response, TrainingError, held_out
 from training.reward_model import RewardModel, TrainingSettings, scores_of, trained
 
 DRAWS = 2000
+SHUFFLES = 19
+"""Controls. Items share their words, so one shuffle alone may order most pairs, or few; of 19 none may do as well (p = .05)."""
 Tell = Callable[[str, float], None]
 
 
@@ -44,17 +46,19 @@ class Outcome:
     model: RewardModel
     accuracy: Accuracy
     control: Accuracy
-    """Taught with llr that were shuffled over the units of each subject."""
+    """Mean of `SHUFFLES` models taught with llr that were shuffled over the units of each subject."""
     difference_ci95: tuple[float, float]
     """Of model minus control, paired over items."""
+    p_value: float
+    """(1 + controls that order as many pairs) / (1 + controls)."""
     against: str
     n_train: int
     n_test: int
 
     @property
     def beats_control(self) -> bool:
-        """Whether the lower bound of the difference is above 0."""
-        return self.difference_ci95[0] > 0
+        """Whether the lower bound of the difference is above 0, and no control does as well."""
+        return self.difference_ci95[0] > 0 and self.p_value <= 0.05
 
 
 def train_and_test(
@@ -81,15 +85,20 @@ def train_and_test(
     test = [r for r in responses if held_out(r.item_id, test_fraction)]
     train = [r for r in responses if not held_out(r.item_id, test_fraction)]
     pairs = pairs_of(test, marks)
-    model = trained(train, settings, lambda done: tell("training", 0.45 * done))
-    control = trained(shuffled(train, settings.seed), settings, lambda done: tell("training the control", 0.45 + 0.45 * done))
-    right, of_control = (ordered(scores_of(m, test), pairs) for m in (model, control))
+    model = trained(train, settings, lambda done: tell("training", 0.1 * done))
+    right, controls = ordered(scores_of(model, test), pairs), []
+    for k in range(SHUFFLES):
+        tell("training the controls", 0.1 + 0.85 * k / SHUFFLES)
+        controls.append(ordered(scores_of(trained(shuffled(train, settings.seed + k), settings), test), pairs))
+    of_control = np.mean(controls, axis=0)
+    as_good = sum(bool(c.mean() >= right.mean()) for c in controls)
     tell("testing", 0.95)
     return Outcome(
         model,
         _accuracy(right, pairs),
         _accuracy(of_control, pairs),
         _interval(right - of_control, pairs.item),
+        (1 + as_good) / (1 + SHUFFLES),
         pairs.against,
         len(train),
         len(test),
