@@ -92,7 +92,21 @@ def simplest_best(aucs: Sequence[float]) -> int:
     return next(i for i, auc in enumerate(aucs) if auc >= best - SIMPLER_WITHIN)
 
 
-def nested(candidates: Sequence[Trials], make: MakeClassifier, advance: Advance | None = None) -> HeldOut:
+def checked_blocks(trials: Trials) -> NDArray[np.int64]:
+    """Return the blocks that trials lie in.
+
+    Raises
+    ------
+    FitError
+        Fewer than three.
+    """
+    blocks = np.unique(trials.block)
+    if len(blocks) < 3:
+        raise FitError(f"The trials lie in {len(blocks)} blocks; at least 3 are needed to fit, calibrate and test on different ones.")
+    return blocks
+
+
+def nested(candidates: Sequence[Trials], makes: Sequence[MakeClassifier], advance: Advance | None = None) -> HeldOut:
     """Decode every block as if it were new.
 
     For block b: each of the settings is cross-validated on the other blocks; the best is chosen; its scores of those other
@@ -102,8 +116,9 @@ def nested(candidates: Sequence[Trials], make: MakeClassifier, advance: Advance 
     Parameters
     ----------
     candidates : sequence of Trials
-        The same trials under each of the settings, all kept, fewest features first.
-    make : callable
+        The same trials under each of the settings, all kept, the simplest first.
+    makes : sequence of callable
+        Makes the unfitted classifier of each of the settings.
     advance : callable, optional
         Told the finished fraction.
 
@@ -113,17 +128,15 @@ def nested(candidates: Sequence[Trials], make: MakeClassifier, advance: Advance 
         Fewer than three blocks, or one class only without some block.
     """
     first = candidates[0]
-    blocks = np.unique(first.block)
-    if len(blocks) < 3:
-        raise FitError(f"The trials lie in {len(blocks)} blocks; at least 3 are needed to fit, calibrate and test on different ones.")
+    blocks = checked_blocks(first)
     llr, chosen = np.empty(len(first.positive)), {}
     for n, block in enumerate(blocks):
         tested = first.block == block
         outside = [trials.overlapping(tested) for trials in candidates]
         allowed = ~np.logical_or.reduce(outside)
-        inner = [held_out_scores(trials, trials.block, make, allowed) for trials in candidates]
+        inner = [held_out_scores(trials, trials.block, make, allowed) for trials, make in zip(candidates, makes, strict=True)]
         pick = simplest_best([area_under_curve(scores[allowed], first.positive[allowed]) for scores in inner])
-        classifier = fitted(candidates[pick], allowed, make)
+        classifier = fitted(candidates[pick], allowed, makes[pick])
         scores = classifier.decision_function(candidates[pick].features[tested])
         llr[tested] = calibrated_llr(scores, inner[pick][allowed], first.positive[allowed])
         chosen[int(block)] = pick

@@ -1,5 +1,6 @@
 """From recordings with known truth to a decoder with its calibration, its verdict and its report."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from decoders.calibration import fit_calibration
+from decoders.choice import AUTO, automatic_specs, screen
 from decoders.content import content_sha256, parameter_arrays
-from decoders.crossvalidation import HeldOut, fitted, held_out_scores, nested, simplest_best
+from decoders.crossvalidation import HeldOut, checked_blocks, fitted, nested, simplest_best
 from decoders.fitted import Calibration, FittedDecoder
 from decoders.gate import RELEASE_LINES, GateVerdict, Line, further_lines, judge
 from decoders.gate.coarse import Judged
@@ -36,8 +38,11 @@ class FitSettings:
     name: str
     """Name of the decoder in the registry."""
     pipeline: str = "lda"
+    """A name, or ``auto``: all that are tried by default, with their settings, within the budget."""
     spec: DecoderSpec | None = None
     """Given: no settings are tried but these."""
+    budget_s: float = math.inf
+    """About how long to try; judging and the report come on top. The best so far is taken and the report lists what was not tried."""
     signal: Signal = Signal.ERROR
     task: str = "replay"
     """What a stream's task must be for this decoder."""
@@ -69,32 +74,35 @@ def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, prog
         or no such pipeline. The message names the cause, the limit and the remedy.
     """
     started, tell = time.perf_counter(), progress or (lambda _what, _fraction: None)
-    pipeline = pipeline_named(settings.spec.pipeline if settings.spec else settings.pipeline)
-    specs = settings_to_try(sessions, pipeline, settings)
+    specs = settings_to_try(sessions, settings)
     tell("filtering the recordings", 0.05)
     store = FilteredSessions(sessions)
     candidates = [store.trials(spec) for spec in specs]
     common = common_trials(candidates)
-    tell("cross-validating over blocks", 0.3)
-    make = classifier_of(pipeline, specs[0])
-    held_out = nested(common, make, lambda fraction: tell("cross-validating over blocks", 0.3 + 0.5 * fraction))
-    scores = [held_out_scores(trials, trials.block, make) for trials in common]
-    cv_aucs = [area_under_curve(s, common[0].positive) for s in scores]
-    pick = simplest_best(cv_aucs)
+    checked_blocks(common[0])
+    makes = [classifier_of(pipeline_named(spec.pipeline), spec) for spec in specs]
+    budget_s = settings.budget_s - (time.perf_counter() - started)
+    screened = screen(common, makes, specs, budget_s, lambda what, fraction: tell(what, 0.1 + 0.2 * fraction))
+    tried = screened.tried
+    advance = _advance(tell, "cross-validating the choice over blocks", 0.3, 0.5)
+    held_out = nested([common[k] for k in tried], [makes[k] for k in tried], advance)
+    scores, cv_aucs, place = screened.scores, screened.aucs, simplest_best(screened.aucs)
+    pick = tried[place]
     tell("calibrating and judging", 0.85)
-    calibration = fit_calibration(scores[pick], common[pick].positive, common[pick].block, held_out.llr, seed=settings.seed)
+    calibration = fit_calibration(scores[place], common[pick].positive, common[pick].block, held_out.llr, seed=settings.seed)
     rejected = float((~candidates[pick].kept).mean())
     further = further_lines(store, specs[pick], common[pick], held_out.llr, rejected_fraction=rejected, seed=settings.seed)
     verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed, further=further)
     decoder = _assembled(sessions, settings, specs[pick], candidates[pick], calibration, verdict, held_out, common[0])
     judged = Judged(store, specs[pick], common[pick], held_out.llr)
-    report = validity_report(specs, cv_aucs, pick, candidates[pick], judged, held_out, decoder, time.perf_counter() - started)
+    report = validity_report([specs[k] for k in tried], cv_aucs, place, candidates[pick], judged, held_out, decoder, time.perf_counter() - started)
+    report["not_tried"] = [{"pipeline": specs[k].pipeline, "n_channels": len(specs[k].preprocessing.channel_names)} for k in screened.left_out]
     tell("fitted", 1.0)
     return replace(decoder, report=report)
 
 
-def settings_to_try(sessions: Sequence[TrainingSession], pipeline: Pipeline, settings: FitSettings) -> tuple[DecoderSpec, ...]:
-    """Specs of a pipeline for recordings that must fit together; also refuses recordings of unusable signal.
+def settings_to_try(sessions: Sequence[TrainingSession], settings: FitSettings) -> tuple[DecoderSpec, ...]:
+    """Specs of a pipeline, or of all of them, for recordings that must fit together; also refuses recordings of unusable signal.
 
     Raises
     ------
@@ -109,13 +117,23 @@ def settings_to_try(sessions: Sequence[TrainingSession], pipeline: Pipeline, set
     common = [name for name in sessions[0].channel_names if all(name in session.channel_names for session in sessions)]
     if not common:
         raise FitError("The recordings have no channel name in common; give recordings of one montage.")
-    specs = (settings.spec,) if settings.spec else candidate_specs(pipeline, settings.signal, settings.task, settings.soa_ms, rates[0], common)
+    asked = (settings.signal, settings.task, settings.soa_ms, rates[0], common)
+    if settings.spec:
+        specs: tuple[DecoderSpec, ...] = (settings.spec,)
+    elif settings.pipeline == AUTO:
+        specs = automatic_specs(*asked)
+    else:
+        specs = candidate_specs(pipeline_named(settings.pipeline), *asked)
     missing = [name for name in specs[0].preprocessing.channel_names if name not in common]
     if missing:
         raise FitError(f"The settings ask for channels {', '.join(missing)}, which not all recordings have.")
     for session in sessions:
         check_signal(session, specs[0].preprocessing.channel_names)
     return specs
+
+
+def _advance(tell: Progress, what: str, start: float, part: float) -> Callable[[float], None]:
+    return lambda fraction: tell(what, start + part * fraction)
 
 
 def common_trials(candidates: Sequence[Trials], minimum: int = MIN_TRIALS_PER_CLASS) -> list[Trials]:

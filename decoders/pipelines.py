@@ -203,7 +203,14 @@ def chosen_channels(available: Sequence[str]) -> tuple[str, ...]:
 
 
 def candidate_specs(
-    pipeline: Pipeline, signal: Signal, task: str, soa_ms: float | None, sampling_rate_hz: float, channel_names: Sequence[str]
+    pipeline: Pipeline,
+    signal: Signal,
+    task: str,
+    soa_ms: float | None,
+    sampling_rate_hz: float,
+    channel_names: Sequence[str],
+    *,
+    all_channels: bool = False,
 ) -> tuple[DecoderSpec, ...]:
     """Write out a pipeline's settings as specs for a recording.
 
@@ -217,6 +224,8 @@ def candidate_specs(
     sampling_rate_hz : float
     channel_names : sequence of str
         EEG channels available; see `chosen_channels`.
+    all_channels : bool
+        Take all of them, however many.
 
     Returns
     -------
@@ -230,7 +239,7 @@ def candidate_specs(
     """
     if signal not in pipeline.bands:
         raise FitError(f"Pipeline '{pipeline.name}' has no settings for signal '{signal}'; it decodes {', '.join(pipeline.bands)}.")
-    channels = chosen_channels(channel_names)
+    channels = tuple(channel_names) if all_channels else chosen_channels(channel_names)
     fitting = [band for band in pipeline.bands[signal] if band.lowpass_hz < sampling_rate_hz / 2]
     if not fitting:
         lowest_hz = 2 * min(band.lowpass_hz for band in pipeline.bands[signal])

@@ -1,6 +1,7 @@
 """`rlhb fit`, `rlhb evaluate`, `rlhb relabel`: decoders and recordings, without processes."""
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from decoders.choice import AUTO
 from decoders.epochs import evaluate_epochs
 from decoders.evaluate import EvaluationSettings, RecordingResult, evaluate_transfer, evaluate_within
 from decoders.evaluation_figures import evaluation_json
@@ -75,7 +77,8 @@ def _check_classes(positive: list[str], negative: list[str]) -> None:
 
 def _check_pipelines(names: list[str]) -> None:
     for name in names:
-        pipeline_named(name)
+        if name != AUTO:
+            pipeline_named(name)
 
 
 def fit(
@@ -83,7 +86,10 @@ def fit(
     positive: Descriptions,
     negative: Descriptions,
     out: Annotated[str, typer.Option(help="Name of the decoder in the registry.")],
-    pipeline: Annotated[str, typer.Option(help="Which pipeline.")] = "lda",
+    pipeline: Annotated[str, typer.Option(help="Which pipeline; auto chooses among all, with their bands, windows and channels.")] = "lda",
+    budget_s: Annotated[
+        float, typer.Option(min=1, help="With auto: about how many seconds to try for; judging comes on top. The best so far is taken.")
+    ] = 60.0,
     signal: Annotated[Signal, typer.Option(help="Which brain signal the positive class shows.")] = Signal.ERROR,
     items: Items = None,
     profile: BoardProfile = None,
@@ -98,7 +104,14 @@ def fit(
     registry = Registry(chosen.decoders_dir)
     read = _sessions(recordings, positive, negative, items, board_profile(profile), accept_quality, subject)
     header = read[0][0].header
-    wanted = FitSettings(name=out, pipeline=pipeline, signal=signal, task=header.task if header else "replay", soa_ms=header.soa_ms if header else None)
+    wanted = FitSettings(
+        name=out,
+        pipeline=pipeline,
+        signal=signal,
+        task=header.task if header else "replay",
+        soa_ms=header.soa_ms if header else None,
+        budget_s=budget_s if pipeline == AUTO else math.inf,
+    )
     with progress_bar() as tell:
         decoder = fit_decoder([session for _, session in read], wanted, tell)
     version = registry.save(decoder)
@@ -139,8 +152,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Tell how well recordings are decoded: within each in chronological order, or from other recordings."""
-    names = tuple(pipeline or [name for name, found in PIPELINES.items() if found.by_default])
-    _check_pipelines(list(names))
+    _check_pipelines(pipeline or [])
+    default = [name for name, found in PIPELINES.items() if found.by_default]
+    named = [name for wish in pipeline or [AUTO] for name in (default if wish == AUTO else [wish])]
+    names = tuple(dict.fromkeys(named))
     cut = is_epochs(test[0])
     wanted = EvaluationSettings(names, signal, split or ("blocks:5" if cut else "0.6"), decode_session if online else None)
     _check_classes(positive, negative)

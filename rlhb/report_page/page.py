@@ -78,6 +78,7 @@ def _values(decoder: FittedDecoder, made_at: str | None) -> dict[str, Any]:
         "negative": names[1],
         "n_channels": len(spec.preprocessing.channel_names),
         "settings": [_setting(s) for s in report["settings"]],
+        "not_tried": ", ".join(f"{n['pipeline']} on {n['n_channels']} channels" for n in report.get("not_tried", [])),
         "origin": _origin(decoder, made_at),
     }
 

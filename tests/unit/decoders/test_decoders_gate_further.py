@@ -43,7 +43,7 @@ def lines_of(one: TrainingSession, channels: tuple[str, ...] | None = None, reje
     store = FilteredSessions([one])
     trials = store.trials(spec)
     judged = trials.subset(trials.kept)
-    llr = nested([judged], ShrinkageLDA).llr
+    llr = nested([judged], [ShrinkageLDA]).llr
     return {line.name: line for line in further_lines(store, spec, judged, llr, rejected_fraction=rejected_fraction)}
 
 
