@@ -18,6 +18,7 @@ MODULES = {
     "report": "reporting",
     "export": "exporting",
     "labels": "labels",
+    "token": "tokens",
     "train": "training",
     "emulate": "emulate",
     "bench": "benchmarking",

@@ -11,48 +11,19 @@ from typing import IO, Annotated, Any, Literal, Optional
 import httpx
 import typer
 
-from rlhb.cli import settings
+from rlhb.connection import WAIT_S, BearerToken, ServerAddress, connected, granted
 from rlhb.errors import CommandError
 from rlhb.progress import progress_bar
 
 app = typer.Typer(name="labels", no_args_is_help=True, help="Label rows and snapshots of a session server.")
-Server = Annotated[Optional[str], typer.Option("--server", help="Address of the session server; default: RLHB_SERVER_URL, or the one on this machine.")]  # noqa: UP045 - Typer
-Token = Annotated[Optional[str], typer.Option("--token", help="Bearer token; default: RLHB_TOKEN.")]  # noqa: UP045
 AsJson = Annotated[bool, typer.Option("--json", help="Answer for programs.")]
 MEDIA = {"ndjson": "application/x-ndjson", "arrow": "application/vnd.apache.arrow.stream"}
 ASK_EVERY_S = 0.5
-WAIT_S = 30
 
 
 def register(root: typer.Typer) -> None:
     """Add these commands."""
     root.add_typer(app)
-
-
-@contextmanager
-def _connected(server: str | None, token: str | None) -> Iterator[httpx.Client]:
-    chosen = settings()
-    url, secret = (server or chosen.http_url).rstrip("/"), token or chosen.token
-    if secret is None:
-        raise CommandError("No token: give --token, or set RLHB_TOKEN. The `ready` line of `rlhb up` shows one.")
-    try:
-        with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {secret}"}, timeout=httpx.Timeout(WAIT_S + 30)) as client:
-            yield client
-    except httpx.InvalidURL as error:
-        raise CommandError(f"'{url}' is no address of a server: {error}. Give one like http://127.0.0.1:8765 with --server.") from error
-    except httpx.HTTPError as error:
-        raise CommandError(f"The session server at {url} cannot be reached: {error}. Check that it runs, and --server.") from error
-
-
-def _granted(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
-    try:
-        told = answer.json()
-        sentence = f"{told['detail']} {told['remedy']}"
-    except (ValueError, KeyError, TypeError):
-        sentence = f"The server answered {answer.status_code}. Check the address."
-    raise CommandError(sentence)
 
 
 @app.command()
@@ -66,15 +37,15 @@ def pull(
     after: Annotated[str, typer.Option(help="`seq` of the last row you have; 0 for all.")] = "0",
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more rows until Ctrl-C (ndjson only).")] = False,
     include: Annotated[str, typer.Option(help="text, generator, or both with a comma; empty for neither.")] = "text",
-    server: Server = None,
-    token: Token = None,
+    server: ServerAddress = None,
+    token: BearerToken = None,
 ) -> None:
     """Pull label rows in the order of their commits; prints the last `seq` on stderr, for the next --after."""
     if form != "ndjson" and (out is None or follow):
         raise CommandError(f"Format {form} goes into a file that ends: give --out, and leave --follow out.")
     asked = {"session": session, "subject": subject, "signal": signal, "release": release, "include": include, "after": after}
     params = {name: value for name, value in asked.items() if value is not None}
-    with _connected(server, token) as client, _opened(out, after) as file:
+    with connected(server, token) as client, _opened(out, after) as file:
         lines = form == "ndjson"
         last = _pull_lines(client, params, file, follow=follow) if lines else _pull_arrow(client, params, file, parquet=form == "parquet")
     typer.echo(f"the last seq is {last}; go on with --after {last}", err=True)
@@ -101,7 +72,7 @@ def _pull_lines(client: httpx.Client, params: dict[str, str], file: IO[bytes], *
         with progress_bar() as tell:
             while True:
                 asked = params | {"after": last, "limit": "5000", "wait": str(WAIT_S if follow else 0)}
-                page = _granted(client.get("/labels", params=asked)).json()
+                page = granted(client.get("/labels", params=asked)).json()
                 for row in page["items"]:
                     file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
                     last = str(row["seq"])
@@ -125,7 +96,7 @@ def _pull_arrow(client: httpx.Client, params: dict[str, str], file: IO[bytes], *
     with client.stream("GET", "/labels", params=params, headers={"Accept": MEDIA["arrow"]}) as answer, progress_bar() as tell:
         if not answer.is_success:
             answer.read()
-        _granted(answer)
+        granted(answer)
         with pa.ipc.open_stream(pa.PythonFile(_Reading(answer.iter_bytes()), mode="r")) as stream:
             writer = pq.ParquetWriter(file, stream.schema, compression="zstd") if parquet else pa.ipc.new_stream(pa.PythonFile(file, mode="w"), stream.schema)
             with writer:
@@ -162,19 +133,19 @@ def snapshot(
     split_by: Annotated[str, typer.Option(help="item, subject or both.")] = "item",
     tokenizer: Annotated[Optional[str], typer.Option(help="NAME of a NAME.json in the data folder's tokenizers.")] = None,  # noqa: UP045
     key: Annotated[Optional[str], typer.Option(help="Idempotency key: the same one gives the same snapshot.")] = None,  # noqa: UP045
-    server: Server = None,
-    token: Token = None,
+    server: ServerAddress = None,
+    token: BearerToken = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an immutable snapshot and print a line that loads it."""
     body: dict[str, Any] = {"formats": formats, "split_by": split_by, "sessions": session or [], "tokenizer": tokenizer}
-    with _connected(server, token) as client:
-        made = _granted(client.post("/snapshots", json=body, headers={"Idempotency-Key": key} if key else None)).json()
+    with connected(server, token) as client:
+        made = granted(client.post("/snapshots", json=body, headers={"Idempotency-Key": key} if key else None)).json()
         with progress_bar() as tell:
             while made["state"] == "building":
                 tell("building the snapshot", made["done"])
                 time.sleep(ASK_EVERY_S)
-                made = _granted(client.get(f"/snapshots/{made['snapshot_id']}")).json()
+                made = granted(client.get(f"/snapshots/{made['snapshot_id']}")).json()
         if made["state"] == "failed":
             raise CommandError(f"The snapshot could not be built: {made['problem']}. Make room on the server's disk, and ask again.")
         base = str(client.base_url).rstrip("/")
