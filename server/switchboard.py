@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from messaging.lab import LabHello, LabImpedance, LabStatus
+from messaging.lab import LabHello, LabImpedance, LabQuality, LabStatus
 from messaging.pages import OperatorAlarm
 from messaging.rewards import CommittedRewards, WorkerHello
 from server import clock
@@ -47,6 +47,10 @@ class LabLink:
     """Sessions that the daemon said on this connection that it is recording."""
     impedance: LabImpedance | None = None
     """The latest measurement of the electrodes."""
+    quality: LabQuality | None = None
+    """The latest signal quality."""
+    quality_at_s: float = 0.0
+    """Server time at which it came."""
     impedance_until_s: float = 0.0
     """Server time until which a test current must be reckoned with, unless the daemon says more."""
 

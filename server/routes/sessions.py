@@ -14,7 +14,7 @@ from server.labels.holds import count_labels
 from server.registry_files import resolve_decoder
 from server.routes.common import needs, page_of, service_of
 from server.service import Service
-from server.sessions.commands import Command, command_session
+from server.sessions.commands import Command, checked_start, command_session
 from server.sessions.making import NewSession, make_session
 from server.sessions.presenting import count_trials
 from server.sessions.protocols import PROTOCOLS
@@ -42,6 +42,8 @@ async def create_session(request: Request, wish: NewSession, caller: Operator) -
     """Make a session: trials are planned from the seed and stored, then it is ready."""
     service = service_of(request)
     decoder = resolve_decoder(service.settings.decoders_dir, wish.decoder) if wish.decoder else None
+    if wish.start:
+        await checked_start(service, decoder, "")  # refused before anything is made
     session_id = await make_session(service.database, wish, decoder, caller.name)
     if wish.start:
         await command_session(service, session_id, "start", "", caller.name)

@@ -1,5 +1,6 @@
 """What an operator may do with a session; every command is one transaction: state, event of the log, new label rows."""
 
+import asyncio
 from collections import Counter
 from typing import Any, Literal
 
@@ -8,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.identity import event_id
 from messaging.lab import LabEvent
+from messaging.records import DecoderRef
 from messaging.words import EventType
+from server import clock
 from server.errors import BadRequest, Conflict
 from server.labels.holds import set_operator_hold
 from server.service import Service
 from server.sessions import outbox
+from server.sessions.signal_check import critical_findings, decoder_channels, start_text
 from server.sessions.states import COMMANDS, LIVE, RecordingState
 from server.sessions.store import move, note, session_row, set_recording
 from server.tables import sessions
@@ -43,12 +47,36 @@ async def command_session(service: Service, session_id: str, command: Command, t
     BadRequest
         A comment without text.
     """
+    if command == "start":
+        text = await checked_start(service, await _decoder_of(service, session_id), text)
     async with service.database.write() as connection:
         rows = await apply_command(connection, session_id, command, text, who)
     count_rows(service, rows)
     service.switchboard.outbox_grew.ring()
     service.switchboard.changed.ring()
     await service.switchboard.tell_rows(rows)
+
+
+async def checked_start(service: Service, decoder: DecoderRef | None, reason: str) -> str:
+    """Look at the signal before a session starts; returns the text that goes into the journal.
+
+    Raises
+    ------
+    Conflict
+        A channel that is needed carries no signal, and no reason was given for starting all the same.
+    """
+    link = service.switchboard.lab
+    if link is None or link.own_session is not None:
+        return reason
+    folder = service.settings.decoders_dir
+    needed = await asyncio.to_thread(decoder_channels, folder, decoder.name, decoder.version) if decoder else None
+    return start_text(critical_findings(link.quality, clock.server_time_s() - link.quality_at_s, needed), reason)
+
+
+async def _decoder_of(service: Service, session_id: str) -> DecoderRef | None:
+    async with service.database.read() as connection:
+        row = await session_row(connection, session_id)
+    return DecoderRef(name=row["decoder_name"], version=row["decoder_version"]) if row["decoder_name"] else None
 
 
 async def apply_command(connection: AsyncConnection, session_id: str, command: Command, text: str, who: str) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ async def _take(service: Service, link: LabLink, message: Any) -> None:
         case LabEnded():
             await _take_end(service, link, message.session_id, message.sentence)
         case LabQuality():
+            link.quality, link.quality_at_s = message, clock.server_time_s()
             board.tell_watchers(message.session_id, OperatorQuality(channels=message.channels, stream=message.stream), signal=True)
         case LabImpedance():
             link.take_impedance(message, clock.server_time_s())

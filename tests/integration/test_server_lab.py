@@ -291,3 +291,37 @@ def test_a_refusal_says_in_a_word_for_programs_why(own_server: LiveServer) -> No
             assert first.goodbye()[1][-1]["code"] == "replaced"
     assert own_server.peer("/ws/v1/sessions/none/subject", SubjectHello(page_life="a")).goodbye()[1][-1]["code"] == "not_found"
     assert own_server.peer(path, SubjectHello(page_life="a"), token="wrong").goodbye()[1][-1]["code"] == "unauthorized"
+
+
+def test_a_session_whose_electrodes_carry_nothing_starts_only_with_a_reason_which_is_kept(own_server: LiveServer) -> None:
+    session_id = make_session(own_server)
+    flat = ChannelQuality(name="Cz", rms_uv=0.01, flat=True, bad=True, reasons=("flat: 0.05 uV peak to peak",))
+    noisy = ChannelQuality(name="Pz", rms_uv=90.0, bad=True, reasons=("mains 0.8",))
+    with Lab(own_server) as lab, operator_of(own_server, session_id) as operator:
+        operator.expect("state")
+        lab.send(LabQuality(channels=(flat, noisy)))
+        operator.expect("quality")
+        refused = own_server.http.post(f"/api/v1/sessions/{session_id}/start")
+        assert (refused.status_code, refused.json()["detail"]) == (409, "The signal check fails: Cz flat: 0.05 uV peak to peak.")
+        new = {"subject": "S1", "item_set": "tiny", "n_trials": 1, "start": True}
+        before = len(own_server.get("/sessions")["items"])
+        assert own_server.http.post("/api/v1/sessions", json=new).status_code == 409
+        assert len(own_server.get("/sessions")["items"]) == before
+        operator.send(OperatorCommand(command="start"))
+        assert "signal check fails" in operator.until("alarm", what="command_refused")["sentence"]
+        started = own_server.post(f"/sessions/{session_id}/start", {"text": "only Pz is looked at"})
+    assert started["state"] == "running"
+    (entry,) = [e for e in own_server.get(f"/sessions/{session_id}")["events"] if e["what"] == "start"]
+    assert entry["text"] == "Started although the signal check fails (Cz flat: 0.05 uV peak to peak): only Pz is looked at"
+
+
+def test_noise_and_old_news_hold_no_start_up(own_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_id = make_session(own_server)
+    dead = ChannelQuality(name="Cz", rms_uv=0.0, missing=0.9, bad=True)
+    with Lab(own_server) as lab, operator_of(own_server, session_id) as operator:
+        operator.expect("state")
+        lab.send(LabQuality(channels=(dead,)))
+        operator.expect("quality")
+        assert own_server.http.post(f"/api/v1/sessions/{session_id}/start").status_code == 409
+        monkeypatch.setattr("server.sessions.signal_check.FRESH_S", -1.0)
+        assert own_server.post(f"/sessions/{session_id}/start")["state"] == "running"

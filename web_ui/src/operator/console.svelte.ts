@@ -78,11 +78,11 @@ export class OperatorConsole implements SocketEvents {
     return signalVerdict((this.state?.channels ?? []).flatMap((name) => this.quality.get(name) ?? []), this.stream);
   }
 
-  /** Start although the signal check fails: what is wrong and why it is started goes into the journal first. */
+  /** Start although the signal check fails: what is wrong and why it is started goes into the journal. */
   startAnyway(reason: string): boolean {
     const wrong = (this.verdict()?.findings ?? []).map((finding) => `${finding.where} ${finding.wrong}`).join("; ");
     const text = `Started although the signal check fails (${wrong}): ${reason || "no reason given"}`;
-    return this.command("comment", { text: text.slice(0, 2000) }) && this.command("start");
+    return this.command("start", { text: text.slice(0, 2000) });
   }
 
   /** An alarm goes; what is wrong still stays, but quietly. */
