@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from messaging.lab import ChannelImpedance, ChannelQuality, ClockPing, ClockPong, LabStatus, StreamQuality
 from messaging.records import ClockFit, UnitShown
-from messaging.rewards import CommittedRewards, Refusal
+from messaging.rewards import CalibrationResult, CommittedRewards, Refusal
 
 
 class _Frozen(BaseModel):
@@ -170,6 +170,8 @@ class OperatorCommand(_Frozen):
         "resume",
         "finish",
         "abort",
+        "calibrate",
+        "accept",
         "hold",
         "release",
         "comment",
@@ -229,6 +231,21 @@ class BoardAbilities(_Frozen):
     eeg_channels: tuple[str, ...] = ()
 
 
+class CalibrationView(_Frozen):
+    """How far the calibration of a session has come."""
+
+    active: bool
+    """Its trials are being shown, or its decoder is being judged."""
+    round: int
+    """1 for the first time."""
+    n_trials: int
+    trials_done: int
+    what: str | None = None
+    """What the fit is doing now; None while nothing is fitted."""
+    fraction: float | None = None
+    result: CalibrationResult | None = None
+
+
 class OperatorState(_Frozen):
     """State of the session and of every process, down, on every change and once a second."""
 
@@ -263,6 +280,8 @@ class OperatorState(_Frozen):
     """The latest entries of the session's journal, newest first."""
     faults: tuple[StandingFault, ...] = ()
     board: BoardAbilities | None = None
+    calibration: CalibrationView | None = None
+    """None: the session has none."""
 
 
 class OperatorQuality(_Frozen):

@@ -110,12 +110,64 @@ class WorkerHello(_Frozen):
     decoders: tuple[DecoderStatement, ...] = ()
 
 
+class CalibrationWish(_Frozen):
+    """What is to be fitted on a recording when it has ended."""
+
+    recording_id: str
+    item_set: str
+    """Item set of the server whose marks tell the classes apart."""
+    name: str
+    """Name of the decoder in the registry."""
+
+
+class GateLine(_Frozen):
+    """One line of the gate, as the operator reads it."""
+
+    name: str
+    verdict: str
+    sentence: str
+
+
+class CalibrationProgress(_Frozen):
+    """How far a fit has come, up."""
+
+    type: Literal["calibration"] = "calibration"
+    recording_id: str
+    what: str
+    fraction: float = Field(ge=0, le=1)
+
+
+class CalibrationResult(_Frozen):
+    """What came of a fit, up; repeated until `CalibrationTaken` names the recording."""
+
+    type: Literal["calibrated"] = "calibrated"
+    recording_id: str
+    name: str | None = None
+    version: int | None = None
+    """Both None when no decoder could be fitted."""
+    released: bool = False
+    auc: float | None = None
+    auc_ci95: tuple[float, float] | None = None
+    gate: tuple[GateLine, ...] = ()
+    sentence: str
+    """The outcome in one sentence, with the remedy where it is bad."""
+
+
+class CalibrationTaken(_Frozen):
+    """The server has the outcome of a fit, or wants it no more, down."""
+
+    type: Literal["calibration_taken"] = "calibration_taken"
+    recording_id: str
+
+
 class WorkerWelcome(_Frozen):
     """Answer to a worker's hello, down."""
 
     type: Literal["welcome"] = "welcome"
     epoch: int
     """Highest lease epoch that the server has seen for this recording; a worker takes a higher one."""
+    calibration: CalibrationWish | None = None
+    """What to fit when the recording ends."""
 
 
 class RewardBatch(_Frozen):
@@ -192,6 +244,6 @@ class Refusal(_Frozen):
 
 RewardsUp = Annotated[WorkerHello | ConsumerHello, Field(discriminator="role")]
 """First message on `/ws/v1/rewards`."""
-RewardsDown = TypeAdapter[WorkerWelcome | RewardAck | Fenced | CommittedRewards | Refusal](
-    Annotated[WorkerWelcome | RewardAck | Fenced | CommittedRewards | Refusal, Field(discriminator="type")]
+RewardsDown = TypeAdapter[WorkerWelcome | RewardAck | Fenced | CommittedRewards | CalibrationTaken | Refusal](
+    Annotated[WorkerWelcome | RewardAck | Fenced | CommittedRewards | CalibrationTaken | Refusal, Field(discriminator="type")]
 )

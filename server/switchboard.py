@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from messaging.lab import LabHello, LabImpedance, LabQuality, LabStatus
 from messaging.pages import OperatorAlarm
-from messaging.rewards import CommittedRewards, WorkerHello
+from messaging.rewards import CalibrationProgress, CommittedRewards, WorkerHello
 from server import clock
 from server.faults import LabFaults
 from server.outlet import GOING_AWAY, Outlet
@@ -109,6 +109,8 @@ class Switchboard:
         self.lab: LabLink | None = None
         self.workers: dict[str, WorkerHello] = {}
         """By recording."""
+        self.fits: dict[str, CalibrationProgress] = {}
+        """By recording: how far the fit of a calibration has come."""
         self.pages: dict[str, SubjectPage] = {}
         """By session."""
         self.watchers: set[Watcher] = set()
@@ -122,9 +124,10 @@ class Switchboard:
         self.started_s = clock.server_time_s()
         self._telling = asyncio.Lock()
 
-    def lab_records(self, session_id: str) -> bool:
-        """Whether a daemon is connected and recording this session."""
-        return self.lab is not None and self.lab.records(session_id)
+    def lab_records(self, session_id: str, recording_id: str) -> bool:
+        """Whether a daemon is connected and writes this recording of a session."""
+        lab = self.lab
+        return lab is not None and lab.status is not None and lab.records(session_id) and lab.status.recording_id in (None, recording_id)
 
     def worker_of(self, session_id: str) -> WorkerHello | None:
         """Worker that decodes a session."""

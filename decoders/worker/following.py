@@ -3,18 +3,31 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from decoders.online import OnlineDecoder
 from decoders.spec import DecoderError
+from decoders.worker.calibrating import fit_calibration_of
 from decoders.worker.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from decoders.worker.outbox import Outbox
 from decoders.worker.plan import WorkerPlan
 from messaging.bus import ActiveRecording, Bus, BusError
 from messaging.records import End, LogOrder, Record, decode_record
-from messaging.rewards import Fenced, Refusal, Reward, RewardAck, RewardsDown, WorkerHello, WorkerWelcome
+from messaging.rewards import (
+    CalibrationProgress,
+    CalibrationTaken,
+    CalibrationWish,
+    Fenced,
+    Refusal,
+    Reward,
+    RewardAck,
+    RewardsDown,
+    WorkerHello,
+    WorkerWelcome,
+)
 from messaging.tasks import side_by_side
 from messaging.websocket import ReconnectingSocket
 from recordings.log import LogReader
@@ -26,6 +39,7 @@ BLOCK_MS = 500
 RETRY_S = 0.2
 CHECKPOINT_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
+TELL_AGAIN_S = 3.0
 BACKFILL_RECORDS = 256
 
 
@@ -64,6 +78,11 @@ class Following:
         self._told_progress = -1
         self._told_s = 0.0
         self._looked_s = 0.0
+        self._calibration: CalibrationWish | None = None
+        """What is to be fitted when the recording has ended."""
+        self._result_taken = asyncio.Event()
+        self._heard = asyncio.Event()
+        """The server has said at least once what it wants of this recording."""
         self._cut: str | None = None
         """The last cut of the log that what we have decoded stands behind."""
 
@@ -153,6 +172,21 @@ class Following:
             self._acknowledged.clear()
             await self._acknowledged.wait()
         await self._tell_progress()
+        await self._heard.wait()  # a worker that took over at the very end does not know yet whether a fit is wanted
+        if self._calibration is not None:
+            await self._calibrate(self._calibration)
+
+    async def _calibrate(self, wish: CalibrationWish) -> None:
+        """Fit the decoder that the server asked for, and tell until it has taken the outcome; killed before that, it is fitted anew."""
+
+        async def tell(progress: CalibrationProgress) -> None:
+            await self._socket.send(progress.model_dump_json())
+
+        result = await fit_calibration_of(self._plan.fit_command, Path(self._recording.path), wish, tell)
+        while not self._result_taken.is_set():
+            await self._socket.send(result.model_dump_json())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._result_taken.wait(), TELL_AGAIN_S)
 
     async def _check_not_cut(self) -> None:
         cut = await self._bus.cut(self._recording.recording_id)
@@ -203,7 +237,11 @@ class Following:
             return
         match message:
             case WorkerWelcome():
+                self._calibration = message.calibration
+                self._heard.set()
                 await self._welcome(message.epoch)
+            case CalibrationTaken():
+                self._result_taken.set()
             case RewardAck():
                 self._outbox.acknowledge(message.batch)
                 self._acknowledged.set()

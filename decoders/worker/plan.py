@@ -18,4 +18,6 @@ class WorkerPlan:
     token: str
     bus_url: str
     load_decoder: Callable[[DecoderRef], FittedDecoder]
+    fit_command: tuple[str, ...] = ()
+    """Program and first arguments that fit a decoder on a recording; empty: this worker fits none."""
     worker_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])

@@ -38,8 +38,9 @@ from rlhb.errors import CommandError
 from rlhb.items import item_file, marks_of
 from rlhb.offline_log import decode_session, log_of_foreign, own_log
 from rlhb.options import DEFAULT_PRIOR, AcceptQuality, BoardProfile, DataDir, Subject, board_profile
-from rlhb.progress import progress_bar
+from rlhb.progress import progress_bar, progress_lines
 from rlhb.recording_quality import read_checked
+from rlhb.server_marks import marks_of_server
 from rlhb.training_input import as_epoch_set, as_training
 
 Descriptions = Annotated[list[str], typer.Option(help="Description of an event of this class; may be given more than once.")]
@@ -58,15 +59,28 @@ def register(app: typer.Typer) -> None:
 
 
 def _sessions(
-    paths: list[Path], positive: list[str], negative: list[str], items: str | None, profile: HardwareProfile | None, accept: bool, subject: str | None = None
+    paths: list[Path],
+    positive: list[str],
+    negative: list[str],
+    marks: dict[tuple[str, int], str] | None,
+    profile: HardwareProfile | None,
+    accept: bool,
+    subject: str | None = None,
 ) -> list[tuple[Recording, TrainingSession]]:
     _check_classes(positive, negative)
-    marks = marks_of(item_file(items)) if items else None
     found = []
     for path in paths:
         recording = read_checked(path, profile, accept)
         found.append((recording, as_training(recording, positive, negative, marks, subject)))
     return found
+
+
+def _marks(items: str | None, of_server: str | None = None) -> dict[tuple[str, int], str] | None:
+    if items and of_server:
+        raise CommandError("Marks are asked for with --items and with --marks-of-server. Give one of the two.")
+    if of_server:
+        return marks_of_server(of_server)
+    return marks_of(item_file(items)) if items else None
 
 
 def _check_classes(positive: list[str], negative: list[str]) -> None:
@@ -92,17 +106,19 @@ def fit(
     ] = 60.0,
     signal: Annotated[Signal, typer.Option(help="Which brain signal the positive class shows.")] = Signal.ERROR,
     items: Items = None,
+    of_server: Annotated[Optional[str], typer.Option("--marks-of-server", help="Item set of the session server, in place of an item file.")] = None,  # noqa: UP045
     profile: BoardProfile = None,
     accept_quality: AcceptQuality = False,
     subject: Subject = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
+    tell_progress: Annotated[bool, typer.Option("--tell-progress", help="Progress on stderr as lines of JSON, for a program that follows.")] = False,
 ) -> None:
     """Fit a decoder, put it through the gate, and keep it in the registry with its report."""
     chosen = settings(data_dir=data_dir)
     _check_pipelines([pipeline])
     registry = Registry(chosen.decoders_dir)
-    read = _sessions(recordings, positive, negative, items, board_profile(profile), accept_quality, subject)
+    read = _sessions(recordings, positive, negative, _marks(items, of_server), board_profile(profile), accept_quality, subject)
     header = read[0][0].header
     wanted = FitSettings(
         name=out,
@@ -112,13 +128,13 @@ def fit(
         soa_ms=header.soa_ms if header else None,
         budget_s=budget_s if pipeline == AUTO else math.inf,
     )
-    with progress_bar() as tell:
+    with progress_lines() if tell_progress else progress_bar() as tell:
         decoder = fit_decoder([session for _, session in read], wanted, tell)
     version = registry.save(decoder)
     _tell_fit(decoder, version, as_json)
-    if not as_json:
+    if tell_progress or not as_json:
         page = write_report(registry, chosen.decoders_dir, f"{out}@{version}", chosen.data_dir / "reports")
-        typer.echo(f"Report with pictures: {page}")
+        typer.echo(f"Report with pictures: {page}", err=as_json)
 
 
 def _tell_fit(decoder: FittedDecoder, version: int, as_json: bool) -> None:
@@ -164,8 +180,8 @@ def evaluate(
         if cut:
             results = _of_epochs(test, train or [], classes, wanted, tell)
         else:
-            board = board_profile(profile)
-            tests, training = (_sessions(paths, positive, negative, items, board, accept_quality) for paths in (test, train or []))
+            board, marks = board_profile(profile), _marks(items)
+            tests, training = (_sessions(paths, positive, negative, marks, board, accept_quality) for paths in (test, train or []))
             results = _of_recordings(tests, [session for _, session in training], wanted, tell)
     answer = evaluation_json(results)
     if as_json:

@@ -1,6 +1,7 @@
 """`rlhb acquire`, `rlhb replay`, `rlhb decode`: one process each."""
 
 import math
+import sys
 import uuid
 from pathlib import Path
 from typing import Annotated, Optional
@@ -171,5 +172,6 @@ def decode(data_dir: DataDir = None) -> None:
         token=chosen.token or "",
         bus_url=need_bus(chosen),
         load_decoder=lambda ref: registry.load(ref.name, ref.version),
+        fit_command=(sys.executable, "-P", "-m", "rlhb", "fit"),
     )
     run_until_stopped(Worker(plan).run)

@@ -16,17 +16,22 @@ from server.errors import BadRequest, Conflict
 from server.labels.holds import set_operator_hold
 from server.service import Service
 from server.sessions import outbox
+from server.sessions.calibrating import course_of, keep, next_recording
+from server.sessions.making import plan_again
 from server.sessions.signal_check import critical_findings, decoder_channels, start_text
 from server.sessions.states import COMMANDS, LIVE, RecordingState
 from server.sessions.store import move, note, session_row, set_recording
 from server.tables import sessions
 
-Command = Literal["start", "pause", "resume", "finish", "abort", "hold", "release", "comment"]
+Command = Literal["start", "pause", "resume", "finish", "abort", "calibrate", "accept", "hold", "release", "comment"]
 
 _EVENT_OF = {
     "start": EventType.SESSION_START,
     "pause": EventType.PAUSE,
     "resume": EventType.RESUME,
+    "calibrate": EventType.COMMENT,
+    "accept": EventType.COMMENT,
+    "validate": EventType.COMMENT,
     "finish": EventType.SESSION_END,
     "abort": EventType.SESSION_END,
     "hold": EventType.HOLD,
@@ -47,7 +52,7 @@ async def command_session(service: Service, session_id: str, command: Command, t
     BadRequest
         A comment without text.
     """
-    if command == "start":
+    if command in ("start", "calibrate"):
         text = await checked_start(service, await _decoder_of(service, session_id), text)
     async with service.database.write() as connection:
         rows = await apply_command(connection, session_id, command, text, who)
@@ -79,18 +84,17 @@ async def _decoder_of(service: Service, session_id: str) -> DecoderRef | None:
     return DecoderRef(name=row["decoder_name"], version=row["decoder_version"]) if row["decoder_name"] else None
 
 
-async def apply_command(connection: AsyncConnection, session_id: str, command: Command, text: str, who: str) -> list[dict[str, Any]]:
+async def apply_command(connection: AsyncConnection, session_id: str, command: Command | Literal["validate"], text: str, who: str) -> list[dict[str, Any]]:
     """Carry a command out inside a transaction; returns the label rows that it made."""
     session = await session_row(connection, session_id)
     if command == "comment" and not text.strip():
         raise BadRequest("The comment is empty.", "Write something.")
-    if command == "start":
+    if command in ("start", "calibrate"):
         await _need_free_lab(connection, session_id)
     rows: list[dict[str, Any]] = []
     if command in COMMANDS:
         _, number = await move(connection, session_id, command, text, who)
-        if command == "start":
-            await set_recording(connection, session_id, RecordingState.WANTED)
+        await _see_to_recordings(connection, session_id, command)
     else:
         number = await note(connection, session_id, command, text, who)
         if command == "hold":
@@ -103,8 +107,24 @@ async def apply_command(connection: AsyncConnection, session_id: str, command: C
     return rows
 
 
-def _event(session_id: str, command: Command, text: str, number: int) -> LabEvent:
+async def _see_to_recordings(connection: AsyncConnection, session_id: str, command: str) -> None:
+    """Let a recording begin where a step needs one: the first, or the one after a calibration's."""
+    row = await session_row(connection, session_id)
+    course = course_of(row)
+    if command == "start" and course is None:
+        await set_recording(connection, session_id, RecordingState.WANTED)
+    elif command == "start" and course is not None:
+        await next_recording(connection, row, course)
+    elif command == "calibrate":
+        await next_recording(connection, row, await plan_again(connection, row, course))
+    elif command == "accept" and course is not None:
+        await keep(connection, row, course.model_copy(update={"active": False}))
+
+
+def _event(session_id: str, command: str, text: str, number: int) -> LabEvent:
     kind = _EVENT_OF[command]
+    if kind is EventType.COMMENT and command != "comment":
+        text = f"{command}: {text}" if text else command
     # A session starts and ends once, and the daemon writes both by itself under the same identity; the others take the number of their entry.
     once = kind in (EventType.SESSION_START, EventType.SESSION_END)
     return LabEvent(event_id=event_id(session_id, None, kind, 0 if once else number), type=kind, session_id=session_id, text=text or None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.records import DecoderRef
 from server import clock
 from server.database import Database
-from server.items import Identity, responses_of
+from server.errors import BadRequest
+from server.items import Identity, marks_of, responses_of
+from server.sessions.calibrating import KEY, CalibrationCourse
 from server.sessions.planning import PlannedTrial, Timing, planned_trials
-from server.sessions.protocols import Protocol, protocol
+from server.sessions.protocols import Protocol, calibration_for, protocol
 from server.sessions.states import RecordingState, SessionState
 from server.sessions.store import enter, move
 from server.tables import sessions, trials
@@ -47,6 +49,10 @@ class NewSession(BaseModel):
     consent: Annotated[str, StringConstraints(max_length=256)] | None = None
     start: bool = False
     """Start at once."""
+    calibrate: bool = False
+    """Calibrate first: texts with known errors are shown, and the session's decoder is fitted on them. No `decoder` is named then."""
+    calibration_items: Identity | None = None
+    n_calibration_trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
 async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str) -> str:
@@ -75,6 +81,8 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     Until the last trial is in, the session stays `created` and takes no command but abort.
     """
     kind = protocol(wish.protocol)
+    if wish.calibrate and wish.decoder is not None:
+        raise BadRequest(f"The session is to calibrate and to use the decoder '{wish.decoder}'.", "Leave out `decoder`, or `calibrate`.")
     timing = _timing(wish, kind)
     seed = secrets.randbits(32) if wish.seed is None else wish.seed
     now = clock.utc_now()
@@ -82,20 +90,65 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     async with database.write() as connection:
         responses = await responses_of(connection, wish.item_set or kind.item_set)
         n_trials = len(responses) if wish.n_trials is None else wish.n_trials
-        await enter(connection, _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials), who)
-    plan = planned_trials(session_id, responses, timing, seed=seed, n_trials=n_trials, trials_per_block=kind.trials_per_block)
+        values = _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials)
+        first, shown_before = await _calibration(connection, wish, kind.task) if wish.calibrate else (None, [])
+        n_first = first.rounds[0][1] if first is not None else 0
+        if first is not None:
+            values["parameters"][KEY] = first.model_dump(mode="json")
+        await enter(connection, values, who)
+    common: dict[str, Any] = {"seed": seed, "in_all": n_first + n_trials}
+    block = calibration_for(kind.task).trials_per_block if wish.calibrate else kind.trials_per_block
+    plan = chain(
+        planned_trials(session_id, shown_before, timing, n_trials=n_first, trials_per_block=block, **common),
+        planned_trials(session_id, responses, timing, n_trials=n_trials, trials_per_block=kind.trials_per_block, first=n_first, **common),
+    )
     try:
         # Each part in a thread: pages, lab and worker are answered meanwhile.
         while rows := await asyncio.to_thread(lambda: [_trial_row(session_id, p) for p in islice(plan, TRIALS_AT_ONCE)]):
             async with database.write() as connection:
                 await connection.execute(sa.insert(trials), rows)
         async with database.write() as connection:
-            await move(connection, session_id, "prepare", f"{n_trials} trials planned", who)
+            planned = f"{n_trials} trials planned" + (f", after {n_first} to calibrate" if n_first else "")
+            await move(connection, session_id, "check" if wish.calibrate else "prepare", planned, who)
     except BaseException:
         async with database.write() as connection:
             await abandon(connection, session_id)
         raise
     return session_id
+
+
+async def _calibration(connection: AsyncConnection, wish: NewSession, task: str) -> tuple[CalibrationCourse, list[dict[str, Any]]]:
+    """Look the items of a calibration up.
+
+    Raises
+    ------
+    BadRequest
+        Nothing is marked as wrong in them.
+    """
+    item_set = wish.calibration_items or calibration_for(task).item_set
+    shown = await responses_of(connection, item_set)
+    if not any("wrong" in marks for marks in (await marks_of(connection, item_set)).values()):
+        raise BadRequest(f"No word of the item set '{item_set}' is marked as wrong.", "Calibrate with items whose errors are marked.")
+    n_trials = len(shown) if wish.n_calibration_trials is None else wish.n_calibration_trials
+    return CalibrationCourse(item_set=item_set, rounds=((0, n_trials),)), shown
+
+
+async def plan_again(connection: AsyncConnection, row: dict[str, Any], course: CalibrationCourse | None) -> CalibrationCourse:
+    """Plan one more round of calibration after all other trials; a session that had none gets its first."""
+    item_set = course.item_set if course is not None else calibration_for(row["task"]).item_set
+    shown = await responses_of(connection, item_set)
+    n_trials = course.rounds[-1][1] if course is not None else len(shown)
+    first = int((await connection.execute(sa.select(sa.func.max(trials.c.trial)).where(trials.c.session_id == row["session_id"]))).scalar() or 0) + 1
+    known = row["parameters"]
+    timing = Timing(**{name: known[name] for name in ("soa_ms", "jitter_ms", "fixation_ms", "blank_ms", "prompt_ms")})
+    block = calibration_for(row["task"]).trials_per_block
+    plan = planned_trials(
+        row["session_id"], shown, timing, seed=known["seed"] + first, n_trials=n_trials, trials_per_block=block, first=first, in_all=first + n_trials
+    )
+    await connection.execute(sa.insert(trials), [_trial_row(row["session_id"], p) for p in plan])
+    if course is None:
+        return CalibrationCourse(item_set=item_set, rounds=((first, n_trials),))
+    return course.model_copy(update={"rounds": (*course.rounds, (first, n_trials)), "active": True, "result": None})
 
 
 def _timing(wish: NewSession, kind: Protocol) -> Timing:

@@ -41,7 +41,15 @@ def presentation_id(session_id: str, trial: int, repeat: int) -> str:
 
 
 def planned_trials(
-    session_id: str, responses: list[dict[str, Any]], timing: Timing, *, seed: int, n_trials: int, trials_per_block: int
+    session_id: str,
+    responses: list[dict[str, Any]],
+    timing: Timing,
+    *,
+    seed: int,
+    n_trials: int,
+    trials_per_block: int,
+    first: int = 0,
+    in_all: int | None = None,
 ) -> Iterator[PlannedTrial]:
     """Plan a session, trial by trial.
 
@@ -56,20 +64,27 @@ def planned_trials(
     n_trials : int
         More than there are responses shows them again (with rising `repeat`), in a new order.
     trials_per_block : int
+    first : int
+        Number of the first trial; trials of the same session stand before it.
+    in_all : int, optional
+        Trials of the whole session; None: these.
 
     Yields
     ------
     PlannedTrial
-        The first one is trial 0.
+        In the order of their numbers.
     """
+    if not n_trials:
+        return
     order = random.Random(f"order {seed}")  # noqa: S311 - a plan, not a secret
     for repeat in range(-(-n_trials // len(responses))):
         again = list(responses)
         order.shuffle(again)
-        first = repeat * len(responses)
-        for number, row in enumerate(again[: n_trials - first], start=first):
+        before = repeat * len(responses)
+        for number, row in enumerate(again[: n_trials - before], start=first + before):
             jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
-            trial = _trial(session_id, row, timing, jitter, number=number, block=number // trials_per_block, n_trials=n_trials, repeat=repeat)
+            block = -(-first // trials_per_block) + (number - first) // trials_per_block
+            trial = _trial(session_id, row, timing, jitter, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
             yield PlannedTrial(row["item_set"], row["response_id"], trial)
 
 

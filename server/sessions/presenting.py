@@ -14,6 +14,7 @@ from messaging.records import ClockFit, UnitShown
 from messaging.words import EventType, OnsetSource
 from server.errors import BadRequest
 from server.sessions import outbox
+from server.sessions.calibrating import course_of
 from server.sessions.store import note
 from server.tables import trials
 
@@ -35,14 +36,15 @@ async def running_trial(connection: AsyncConnection, session_id: str) -> dict[st
     return None if row is None else dict(row)
 
 
-async def begin_next_trial(connection: AsyncConnection, session_id: str, page_life: str) -> Trial | None:
-    """Begin the next trial that was not shown; None when there is none left.
+async def begin_next_trial(connection: AsyncConnection, session: dict[str, Any], page_life: str) -> Trial | None:
+    """Begin the next trial that was not shown, of the calibration while that is under way; None when there is none left.
 
     Notes
     -----
     `page_life` tells later whether the page that shows it is still the same one.
     """
-    query = sa.select(trials).where(trials.c.session_id == session_id, trials.c.state == "pending").order_by(trials.c.trial).limit(1)
+    session_id = session["session_id"]
+    query = sa.select(trials).where(trials.c.session_id == session_id, trials.c.state == "pending", _of_phase(session)).order_by(trials.c.trial).limit(1)
     row = (await connection.execute(query)).mappings().first()
     if row is None:
         return None
@@ -50,6 +52,15 @@ async def begin_next_trial(connection: AsyncConnection, session_id: str, page_li
     await _set(connection, trial.presentation, state="running", page_life=page_life)
     await outbox.put(connection, [_of_trial(EventType.TRIAL_START, session_id, trial, n_units=len(trial.units))])
     return trial
+
+
+def _of_phase(session: dict[str, Any]) -> sa.ColumnElement[bool]:
+    """Trials that belong to what a session is at: its calibration, or its texts."""
+    course = course_of(session)
+    if course is None:
+        return sa.true()
+    ranges = [sa.and_(trials.c.trial >= first, trials.c.trial < first + n) for first, n in course.rounds]
+    return ranges[-1] if course.active else sa.not_(sa.or_(*ranges))
 
 
 async def break_off(connection: AsyncConnection, row: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ class Protocol:
     prior: float = 0.15
     """Probability of the positive class before any EEG."""
     trials_per_block: int = 10
+    calibrates: bool = False
+    """Its items carry marks, and a decoder for `task` is fitted on them."""
 
 
 _ALL = (
@@ -30,9 +32,24 @@ _ALL = (
         task="token_rsvp",
         title="Sentences with known errors, to calibrate word by word",
         item_set="calibration_sentences",
+        calibrates=True,
     ),
 )
 PROTOCOLS = {p.name: p for p in _ALL}
+
+
+def calibration_for(task: str) -> Protocol:
+    """Return the protocol that calibrates for a task.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    for found in _ALL:
+        if found.task == task and found.calibrates:
+            return found
+    raise NotFound(f"No protocol calibrates for the task '{task}'.", "Name a decoder for the session instead.")
 
 
 def protocol(name: str) -> Protocol:

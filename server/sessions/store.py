@@ -12,6 +12,7 @@ from messaging.rewards import Reward
 from server import clock
 from server.database import insert_new
 from server.errors import NotFound
+from server.sessions.calibrating import calibrates, protocol_name
 from server.sessions.states import LIVE, RecordingState, SessionState, next_state
 from server.tables import recordings, session_events, sessions, subjects
 
@@ -96,7 +97,7 @@ async def move(connection: AsyncConnection, session_id: str, command: str, text:
         The command does not fit the state.
     """
     row = await session_row(connection, session_id)
-    state = next_state(SessionState(row["state"]), command)
+    state = next_state(SessionState(row["state"]), command, calibrating=calibrates(row))
     await connection.execute(sa.update(sessions).where(sessions.c.session_id == session_id).values(state=state.value))
     return state, await _note(connection, session_id, command, state.value, text, who)
 
@@ -119,12 +120,13 @@ async def set_recording(connection: AsyncConnection, session_id: str, state: Rec
 
 def plan_of(row: dict[str, Any]) -> SessionPlan:
     """Say what the daemon needs to know of a session."""
-    decoder = DecoderRef(name=row["decoder_name"], version=row["decoder_version"]) if row["decoder_name"] else None
+    known = row["decoder_name"] and not calibrates(row)
+    decoder = DecoderRef(name=row["decoder_name"], version=row["decoder_version"]) if known else None
     return SessionPlan(
         session_id=row["session_id"],
         recording_id=row["recording_id"],
         subject=row["subject"],
-        protocol=row["protocol"],
+        protocol=protocol_name(row),
         task=row["task"],
         soa_ms=row["soa_ms"],
         consent=row["consent"],

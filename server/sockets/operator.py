@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from messaging.pages import (
     BoardAbilities,
+    CalibrationView,
     OperatorAlarm,
     OperatorCommand,
     OperatorHello,
@@ -28,10 +29,11 @@ from server.errors import Problem
 from server.labels.holds import count_labels
 from server.outlet import Outlet
 from server.service import Service
+from server.sessions.calibrating import course_of
 from server.sessions.commands import command_session
 from server.sessions.lab_commands import command_lab
 from server.sessions.presenting import count_trials
-from server.sessions.states import LIVE, OVER
+from server.sessions.states import LIVE, OVER, SessionState
 from server.sessions.store import session_row
 from server.sockets.opening import messages_of, serve_socket, text_of
 from server.switchboard import Switchboard, Watcher
@@ -127,6 +129,7 @@ async def operator_state(service: Service, session_id: str, counts: tuple[int, i
         row = await session_row(connection, session_id)
         n_trials, done = await count_trials(connection, session_id)
         current, recent = await _shown_trials(connection, session_id)
+        calibration = await _calibration(connection, service.switchboard, row)
         notes = await _notes(connection, session_id)
         decoder = (await connection.execute(sa.select(current_decoders).where(current_decoders.c.session_id == session_id))).mappings().first()
     planned = {"name": row["decoder_name"], "version": row["decoder_version"]} if row["decoder_name"] else None
@@ -136,7 +139,27 @@ async def operator_state(service: Service, session_id: str, counts: tuple[int, i
         "recording_id": row["recording_id"], "recording": row["recording"],
         "decoder": {k: decoder[k] for k in ("signal", "name", "version", "sha256")} if decoder else planned,
     }  # fmt: skip
-    return OperatorState(**shown, **_processes(service.switchboard, row))
+    return OperatorState(**shown, calibration=calibration, **_processes(service.switchboard, row))
+
+
+async def _calibration(connection: AsyncConnection, board: Switchboard, row: dict[str, Any]) -> CalibrationView | None:
+    course = course_of(row)
+    if course is None:
+        return None
+    first, n_trials = course.rounds[-1]
+    of_round = sa.and_(trials.c.session_id == row["session_id"], trials.c.trial >= first, trials.c.trial < first + n_trials)
+    behind = sa.and_(of_round, trials.c.state.in_(["done", "aborted"]))
+    done = int((await connection.execute(sa.select(sa.func.count()).select_from(trials).where(behind))).scalar_one())
+    fit = board.fits.get(row["recording_id"]) if row["state"] == SessionState.VALIDATING else None
+    return CalibrationView(
+        active=course.active,
+        round=len(course.rounds),
+        n_trials=n_trials,
+        trials_done=done,
+        what=fit.what if fit else None,
+        fraction=fit.fraction if fit else None,
+        result=course.result,
+    )
 
 
 def _processes(board: Switchboard, row: dict[str, Any]) -> dict[str, Any]:

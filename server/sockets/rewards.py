@@ -1,15 +1,26 @@
 """`/ws/v1/rewards`: workers publish, consumers follow."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.websockets import WebSocket
 
 from messaging.lab import ClockPing
-from messaging.rewards import ConsumerHello, Fenced, RewardAck, RewardBatch, RewardsUp, Subscribe, WorkerHello, WorkerWelcome
+from messaging.rewards import (
+    CalibrationProgress,
+    CalibrationResult,
+    ConsumerHello,
+    Fenced,
+    RewardAck,
+    RewardBatch,
+    RewardsUp,
+    Subscribe,
+    WorkerHello,
+    WorkerWelcome,
+)
 from server import clock
 from server.access import Caller, Scope
 from server.database import insert_new
@@ -17,16 +28,20 @@ from server.errors import BadRequest
 from server.labels.log import append_rewards
 from server.outlet import Outlet
 from server.service import Service
+from server.sessions.calibrating import wish_of
 from server.sessions.commands import count_rows
 from server.sessions.store import enter_sessions_of
+from server.sessions.verdict import take_result
 from server.sockets.opening import messages_of, pong, serve_socket, text_of
 from server.switchboard import Watcher
-from server.tables import recordings
+from server.tables import recordings, sessions
 
 router = APIRouter()
 
 _HELLO: TypeAdapter[Any] = TypeAdapter(RewardsUp)
-_FROM_WORKER: TypeAdapter[RewardBatch | ClockPing] = TypeAdapter(RewardBatch | ClockPing)
+_FROM_WORKER: TypeAdapter[RewardBatch | CalibrationProgress | CalibrationResult | ClockPing] = TypeAdapter(
+    Annotated[RewardBatch | CalibrationProgress | CalibrationResult | ClockPing, Field(discriminator="type")]
+)
 _FROM_CONSUMER: TypeAdapter[Subscribe | ClockPing] = TypeAdapter(Subscribe | ClockPing)
 
 
@@ -52,11 +67,22 @@ async def _worker(service: Service, websocket: WebSocket, outlet: Outlet, hello:
     try:
         async with service.database.read() as connection:
             epoch = await known_epoch(connection, hello.recording_id)
-        outlet.offer(WorkerWelcome(epoch=epoch))
+            session = (await connection.execute(sa.select(sessions).where(sessions.c.recording_id == hello.recording_id))).mappings().first()
+        outlet.offer(WorkerWelcome(epoch=epoch, calibration=wish_of(dict(session), hello.recording_id) if session is not None else None))
         async for message in messages_of(websocket):
             parsed = _FROM_WORKER.validate_json(text_of(message))
-            outlet.offer(pong(parsed) if isinstance(parsed, ClockPing) else await commit_batch(service, parsed))
+            match parsed:
+                case ClockPing():
+                    outlet.offer(pong(parsed))
+                case CalibrationProgress():
+                    board.fits[hello.recording_id] = parsed
+                    board.changed.ring()
+                case CalibrationResult():
+                    outlet.offer(await take_result(service, parsed))
+                case RewardBatch():
+                    outlet.offer(await commit_batch(service, parsed))
     finally:
+        board.fits.pop(hello.recording_id, None)
         if board.workers.get(hello.recording_id) is hello:
             del board.workers[hello.recording_id]
         board.changed.ring()

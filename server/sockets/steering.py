@@ -9,6 +9,7 @@ from messaging.pages import OperatorAlarm
 from server import clock
 from server.service import Service
 from server.sessions import outbox
+from server.sessions.calibrating import course_of, next_recording, recording_ends
 from server.sessions.states import OVER, RecordingState
 from server.sessions.store import plan_of, session_row, set_recording
 from server.switchboard import LabLink
@@ -49,18 +50,21 @@ async def _steer_next(service: Service, link: LabLink, over_since: dict[str, flo
     query = sa.select(sessions).where(~sessions.c.self_run, sessions.c.recording.in_(wanted)).order_by(sessions.c.created_at)
     async with service.database.read() as connection:
         rows = [dict(r) for r in (await connection.execute(query)).mappings()]
-    row = next((r for r in rows if r["state"] in OVER), rows[0] if rows else None)
+    row = next((r for r in rows if r["state"] in OVER or recording_ends(r)), rows[0] if rows else None)
     link.steered = row["session_id"] if row is not None else None
     if row is None:
         return
     if row["recording"] == RecordingState.WANTED:
         await _start(service, link, row)
-        if row["state"] not in OVER or not await _may_end(service, row["session_id"], over_since, drained_since):
+        ends = row["state"] in OVER or recording_ends(row)
+        if not ends or not await _may_end(service, row["session_id"], over_since, drained_since):
             return
         async with service.database.write() as connection:
             await set_recording(connection, row["session_id"], RecordingState.STOPPING)
         service.switchboard.changed.ring()
-    await _stop(service, link, row)
+    if await _stop(service, link, row):
+        over_since.pop(row["session_id"], None)
+        drained_since.pop(row["session_id"], None)
 
 
 async def _start(service: Service, link: LabLink, row: dict[str, Any]) -> None:
@@ -98,11 +102,12 @@ async def _may_end(service: Service, session_id: str, over_since: dict[str, floa
     return now_s - drained_since.setdefault(session_id, now_s) >= LAST_WINDOWS_S
 
 
-async def _stop(service: Service, link: LabLink, row: dict[str, Any]) -> None:
-    """End a recording; one that the daemon of this connection has not had in hand is taken up again first, for only then can it get its end.
+async def _stop(service: Service, link: LabLink, row: dict[str, Any]) -> bool:
+    """End a recording, and say whether it has ended.
 
     Notes
     -----
+    One that the daemon of this connection has not had in hand is taken up again first, for only then can it get its end.
     A daemon that finds the recording ended already, or that cannot take it up (another board), goes on saying that it records nothing: after
     `RESUME_S` nothing more is to be hoped for. It tells the operator itself when it refuses.
     """
@@ -110,25 +115,37 @@ async def _stop(service: Service, link: LabLink, row: dict[str, Any]) -> None:
     if link.records(session_id):
         if _ask_again(link, session_id, "stop"):
             link.outlet.offer(StopRecording(session_id=session_id, reason=row["state"]))
-        return
+        return False
     if session_id in link.seen_recording:
         if (session_id, "stop") in link.asked:
-            await _stopped(service, session_id)
-        elif _ask_again(link, session_id, "stop"):
+            await _stopped(service, link, session_id)
+            return True
+        if _ask_again(link, session_id, "stop"):
             link.outlet.offer(StopRecording(session_id=session_id, reason=row["state"]))
-        return
+        return False
     now_s = clock.server_time_s()
     if now_s - link.first_asked.get((session_id, "resume"), now_s) >= RESUME_S:
         # Should the daemon take it up after all, it ends it at once.
         link.outlet.offer(StopRecording(session_id=session_id, reason=row["state"]))
-        await _stopped(service, session_id)
-    elif _ask_again(link, session_id, "resume"):
+        await _stopped(service, link, session_id)
+        return True
+    if _ask_again(link, session_id, "resume"):
         link.outlet.offer(StartRecording(session=plan_of(row)))
+    return False
 
 
-async def _stopped(service: Service, session_id: str) -> None:
+async def _stopped(service: Service, link: LabLink, session_id: str) -> None:
     async with service.database.write() as connection:
         await set_recording(connection, session_id, RecordingState.STOPPED)
+        row = await session_row(connection, session_id)
+        course = course_of(row)
+        if course is not None and course.waits and row["state"] not in OVER:
+            await next_recording(connection, row, course)
+    # What was asked and seen was about that recording; the session's next one is asked for anew.
+    link.seen_recording.discard(session_id)
+    for what in ("start", "stop", "resume"):
+        link.asked.pop((session_id, what), None)
+        link.first_asked.pop((session_id, what), None)
     service.switchboard.changed.ring()
     service.switchboard.outbox_grew.ring()
 

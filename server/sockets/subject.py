@@ -31,9 +31,10 @@ from server.access import Caller, Scope
 from server.errors import Conflict
 from server.outlet import REPLACED, Outlet
 from server.service import Service
+from server.sessions.calibrating import calibrates, recording_ends
 from server.sessions.commands import apply_command, command_session
 from server.sessions.presenting import begin_next_trial, break_off, count_trials, running_trial, take_answer, take_onsets
-from server.sessions.states import LIVE, OVER, RecordingState, SessionState
+from server.sessions.states import OVER, PRESENTING, RecordingState, SessionState
 from server.sessions.store import session_row
 from server.sockets.opening import messages_of, pong, serve_socket, text_of
 from server.switchboard import SubjectPage, Switchboard
@@ -47,6 +48,8 @@ LEAVING_S = 1.0
 """How long a page may take to be gone before another one is refused."""
 _WAITING = {
     SessionState.CREATED: "The session is being prepared.",
+    SessionState.CHECKING: "The operator is checking the electrodes.",
+    SessionState.VALIDATING: "Your calibration is being evaluated. You can rest a moment.",
     SessionState.READY: "The operator has not started the session yet.",
     SessionState.PAUSED: "The session is paused.",
 }
@@ -191,20 +194,20 @@ class Showing:
                 return
             reason = _WAITING.get(state)
             if reason is None and self._ready:
-                reason = self._lab_not_ready()
+                reason = self._lab_not_ready(row)
             if reason is not None and (self._ready or state is SessionState.PAUSED):
                 self._wait(reason)
                 return
             if self._told_to_wait is not None:
                 self._told_to_wait = None
                 self._outlet.offer(Resume())
-            if self._ready and state in LIVE:
+            if self._ready and state in PRESENTING:
                 await self._next()
 
-    def _lab_not_ready(self) -> str | None:
+    def _lab_not_ready(self, row: dict[str, Any]) -> str | None:
         """Why no text may be shown now: without a recording nothing would be decoded, and a test current would be in the EEG."""
         board = self._service.switchboard
-        if not board.lab_records(self._session_id):
+        if recording_ends(row) or not board.lab_records(self._session_id, row["recording_id"]):
             return "Waiting for the recording to start."
         if board.lab is not None and board.lab.measures_impedance(clock.server_time_s()):
             return "The electrodes are being measured."
@@ -225,6 +228,7 @@ class Showing:
 
     async def _next(self) -> None:
         async with self._service.database.write() as connection:
+            session = await session_row(connection, self._session_id)
             running = await running_trial(connection, self._session_id)
             trial: Trial | None = None
             if running is not None and running["page_life"] == self._page_life and running["shown"] == 0:
@@ -232,10 +236,14 @@ class Showing:
             else:
                 if running is not None:
                     await break_off(connection, running)
-                trial = await begin_next_trial(connection, self._session_id, self._page_life)
-            if trial is None:
+                trial = await begin_next_trial(connection, session, self._page_life)
+            # After a calibration the page goes on without being asked: it has said that it is ready.
+            goes_on = trial is None and calibrates(session)
+            if goes_on:
+                await apply_command(connection, self._session_id, "validate", "the calibration has been shown", "server")
+            elif trial is None:
                 await apply_command(connection, self._session_id, "finish", "all trials have been shown", "server")
-        self._ready = False
+        self._ready = goes_on
         if trial is not None:
             self._active = trial.presentation
             self._outlet.offer(trial)

@@ -19,6 +19,9 @@ export interface Wish {
 
 export type Faults = Partial<Record<keyof Wish, string>>;
 
+/** In place of a decoder: calibrate in this session, before its texts. */
+export const CALIBRATE = "calibrate";
+
 const IDENTITY = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 
 export function wishOf(protocol: ProtocolRow, earlier?: SessionRow): Wish {
@@ -71,7 +74,7 @@ export function bodyOf(wish: Wish): Record<string, unknown> {
     item_set: wish.itemSet,
     soa_ms: Number(wish.soaMs),
     jitter_ms: Number(wish.jitterMs),
-    ...(wish.decoder === "" ? {} : { decoder: wish.decoder }),
+    ...(wish.decoder === "" ? {} : wish.decoder === CALIBRATE ? { calibrate: true } : { decoder: wish.decoder }),
     ...(wish.consent.trim() === "" ? {} : { consent: wish.consent.trim() }),
     ...(wish.nTrials.trim() === "" ? {} : { n_trials: Number(wish.nTrials) }),
     ...(wish.seed.trim() === "" ? {} : { seed: Number(wish.seed) }),

@@ -20,6 +20,7 @@ SubjectUp: SubjectUp
  */
 export interface OperatorState {
 board?: (BoardAbilities | null)
+calibration?: (CalibrationView | null)
 channels?: string[]
 current?: (ShownTrial | null)
 decoder?: ({
@@ -55,6 +56,40 @@ impedance?: boolean
 impedance_limit_kohm?: (number | null)
 source: string
 title: string
+}
+/**
+ * How far the calibration of a session has come.
+ */
+export interface CalibrationView {
+active: boolean
+fraction?: (number | null)
+n_trials: number
+result?: (CalibrationResult | null)
+round: number
+trials_done: number
+what?: (string | null)
+}
+/**
+ * What came of a fit, up; repeated until `CalibrationTaken` names the recording.
+ */
+export interface CalibrationResult {
+auc?: (number | null)
+auc_ci95?: ([unknown, unknown, ...(unknown)[]] | null)
+gate?: GateLine[]
+name?: (string | null)
+recording_id: string
+released?: boolean
+sentence: string
+type: "calibrated"
+version?: (number | null)
+}
+/**
+ * One line of the gate, as the operator reads it.
+ */
+export interface GateLine {
+name: string
+sentence: string
+verdict: string
 }
 /**
  * The trial on the subject's screen, with its units, for the operator.
@@ -220,7 +255,7 @@ type: "hello"
  */
 export interface OperatorCommand {
 channels?: string[]
-command: ("start" | "pause" | "resume" | "finish" | "abort" | "hold" | "release" | "comment" | "measure_impedance" | "stop_impedance" | "replay_pause" | "replay_resume" | "replay_seek")
+command: ("start" | "pause" | "resume" | "finish" | "abort" | "calibrate" | "accept" | "hold" | "release" | "comment" | "measure_impedance" | "stop_impedance" | "replay_pause" | "replay_resume" | "replay_seek")
 position_s?: (number | null)
 text?: string
 type: "command"

@@ -33,6 +33,8 @@ export interface ProtocolRow {
   readonly soa_ms: number;
   readonly jitter_ms: number;
   readonly prior: number;
+  /** Its items carry marks; a decoder is fitted on them. */
+  readonly calibrates?: boolean;
 }
 
 export interface ItemSetRow {
