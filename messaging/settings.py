@@ -71,5 +71,10 @@ class Settings(BaseSettings):
         """Folder of the decoder registry."""
         return self.data_dir / "decoders"
 
+    @property
+    def protocols_dir(self) -> Path:
+        """Folder of the lab's own protocols."""
+        return self.data_dir / "protocols"
+
 
 __all__ = ["Settings"]

@@ -16,7 +16,7 @@ from rlhb.demo import DemoSubject
 from rlhb.items import RIGHT, WRONG, item_file, marks_of
 from rlhb.simulation import SimulatedRun, simulate
 from rlhb.training_input import as_training
-from server.sessions.protocols import PROTOCOLS
+from server.sessions.protocols import shipped_protocols
 
 CALIBRATION = "calibration_sentences"
 NAME = "demo"
@@ -48,7 +48,7 @@ def demo_decoder(data_dir: Path, subject: DemoSubject, progress: Progress) -> De
     path.unlink(missing_ok=True)
     simulate(run, path, lambda done: progress("simulating the calibration", done))
     session = as_training(read_recording(path), [WRONG], [RIGHT], marks_of(items))
-    protocol = PROTOCOLS[CALIBRATION]
+    protocol = shipped_protocols()[CALIBRATION]
     settings = FitSettings(name=name, signal=Signal.ERROR, task=protocol.task, soa_ms=protocol.soa_ms)
     decoder = fit_decoder([session], settings, progress)
     version = registry.save(decoder)

@@ -22,7 +22,7 @@ from recordings.log import read_log
 from recordings.writer import LogWriter
 from rlhb.items import item_file, response_rows
 from server.sessions.planning import Timing, plan_trials
-from server.sessions.protocols import PROTOCOLS
+from server.sessions.protocols import shipped_protocols
 
 FRAME_S = 1 / 60
 CHUNK_S = 0.4
@@ -84,7 +84,7 @@ def simulate(run: SimulatedRun, path: Path, progress: Callable[[float], None] | 
 
 
 def _header(run: SimulatedRun, profile: HardwareProfile) -> Header:
-    protocol = PROTOCOLS[run.protocol]
+    protocol = shipped_protocols()[run.protocol]
     name = f"{run.protocol}-s{run.subject_seed}-r{run.run_seed}"
     return Header(
         recording_id=f"sim-{name}",
@@ -106,7 +106,7 @@ def _header(run: SimulatedRun, profile: HardwareProfile) -> Header:
 
 
 def _trials(run: SimulatedRun, session_id: str) -> list[Trial]:
-    protocol = PROTOCOLS[run.protocol]
+    protocol = shipped_protocols()[run.protocol]
     timing = Timing(soa_ms=protocol.soa_ms, jitter_ms=protocol.jitter_ms, fixation_ms=protocol.fixation_ms, blank_ms=protocol.blank_ms)
     rows = response_rows(item_file(run.item_set))
     planned = plan_trials(session_id, rows, timing, seed=run.run_seed, n_trials=run.n_trials, trials_per_block=protocol.trials_per_block)

@@ -24,6 +24,7 @@ MODULES = {
     "bench": "benchmarking",
     "doctor": "inspection",
     "profiles": "inspection",
+    "protocols": "protocols",
 }
 
 

@@ -1,11 +1,11 @@
 """`/sessions`, `/subjects`, `/recordings`, `/protocols`."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from starlette.concurrency import run_in_threadpool
 
 from server import clock
 from server.access import Caller, Scope
@@ -17,7 +17,7 @@ from server.service import Service
 from server.sessions.commands import Command, checked_start, command_session
 from server.sessions.making import NewSession, make_session
 from server.sessions.presenting import count_trials
-from server.sessions.protocols import PROTOCOLS
+from server.sessions.protocols import Protocol, all_protocols
 from server.sessions.states import LIVE
 from server.sessions.store import session_row
 from server.tables import recordings, session_events, sessions, subjects, trials
@@ -44,7 +44,7 @@ async def create_session(request: Request, wish: NewSession, caller: Operator) -
     decoder = resolve_decoder(service.settings.decoders_dir, wish.decoder) if wish.decoder else None
     if wish.start:
         await checked_start(service, decoder, "")  # refused before anything is made
-    session_id = await make_session(service.database, wish, decoder, caller.name)
+    session_id = await make_session(service.database, wish, decoder, caller.name, service.settings.protocols_dir)
     if wish.start:
         await command_session(service, session_id, "start", "", caller.name)
     service.switchboard.changed.ring()
@@ -137,6 +137,8 @@ async def show_recording(request: Request, recording_id: str, caller: Operator) 
 
 
 @router.get("/protocols")
-async def list_protocols(caller: Operator) -> dict[str, Any]:
-    """List the protocols with their default values."""
-    return {"items": [asdict(p) for p in PROTOCOLS.values()], "next_cursor": None, "has_more": False}
+async def list_protocols(request: Request, caller: Operator) -> dict[str, Any]:
+    """List the protocols, shipped ones and the lab's own, with their values; files that are none with the reason (`damaged`)."""
+    known = await run_in_threadpool(all_protocols, service_of(request).settings.protocols_dir)
+    rows = [p.model_dump(mode="json") if isinstance(p, Protocol) else {"name": p.name, "damaged": p.reason} for p in known.values()]
+    return {"items": rows, "next_cursor": None, "has_more": False}

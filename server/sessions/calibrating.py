@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.rewards import CalibrationResult, CalibrationWish
 from server import clock
 from server.database import insert_new
-from server.sessions.protocols import calibration_for
 from server.sessions.states import RecordingState, SessionState
 from server.tables import recordings, sessions
 
@@ -26,6 +25,9 @@ class CalibrationCourse(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    protocol: str
+    """Name of the protocol that calibrates."""
+    trials_per_block: int
     item_set: str
     rounds: tuple[tuple[int, int], ...]
     """First trial and number of trials of each time that it was (or is) calibrated."""
@@ -97,4 +99,5 @@ def wish_of(row: dict[str, Any], recording_id: str) -> CalibrationWish | None:
 
 def protocol_name(row: dict[str, Any]) -> str:
     """Name of the protocol that a session shows now."""
-    return calibration_for(row["task"]).name if calibrates(row) else row["protocol"]
+    course = course_of(row)
+    return course.protocol if course is not None and course.active else str(row["protocol"])

@@ -89,6 +89,8 @@ async def apply_command(connection: AsyncConnection, session_id: str, command: C
     session = await session_row(connection, session_id)
     if command == "comment" and not text.strip():
         raise BadRequest("The comment is empty.", "Write something.")
+    if command == "calibrate" and session["self_run"]:
+        raise Conflict("A replay cannot be calibrated while it plays.", "Fit a decoder on its recording with `rlhb fit`.")
     if command in ("start", "calibrate"):
         await _need_free_lab(connection, session_id)
     rows: list[dict[str, Any]] = []

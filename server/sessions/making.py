@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from itertools import chain, islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -55,7 +56,7 @@ class NewSession(BaseModel):
     n_calibration_trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
-async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str) -> str:
+async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str, protocols: Path) -> str:
     """Make a session with all its trials; it is ready then.
 
     Parameters
@@ -65,6 +66,8 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     decoder : DecoderRef or None
     who : str
         For the session's journal.
+    protocols : Path
+        Folder of the lab's own protocols.
 
     Returns
     -------
@@ -80,7 +83,7 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     -----
     Until the last trial is in, the session stays `created` and takes no command but abort.
     """
-    kind = protocol(wish.protocol)
+    kind = await asyncio.to_thread(protocol, wish.protocol, protocols)
     if wish.calibrate and wish.decoder is not None:
         raise BadRequest(f"The session is to calibrate and to use the decoder '{wish.decoder}'.", "Leave out `decoder`, or `calibrate`.")
     timing = _timing(wish, kind)
@@ -91,13 +94,13 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
         responses = await responses_of(connection, wish.item_set or kind.item_set)
         n_trials = len(responses) if wish.n_trials is None else wish.n_trials
         values = _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials)
-        first, shown_before = await _calibration(connection, wish, kind.task) if wish.calibrate else (None, [])
+        first, shown_before = await _calibration(connection, wish, calibration_for(kind.task, protocols)) if wish.calibrate else (None, [])
         n_first = first.rounds[0][1] if first is not None else 0
         if first is not None:
             values["parameters"][KEY] = first.model_dump(mode="json")
         await enter(connection, values, who)
     common: dict[str, Any] = {"seed": seed, "in_all": n_first + n_trials}
-    block = calibration_for(kind.task).trials_per_block if wish.calibrate else kind.trials_per_block
+    block = first.trials_per_block if first is not None else kind.trials_per_block
     plan = chain(
         planned_trials(session_id, shown_before, timing, n_trials=n_first, trials_per_block=block, **common),
         planned_trials(session_id, responses, timing, n_trials=n_trials, trials_per_block=kind.trials_per_block, first=n_first, **common),
@@ -117,7 +120,7 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     return session_id
 
 
-async def _calibration(connection: AsyncConnection, wish: NewSession, task: str) -> tuple[CalibrationCourse, list[dict[str, Any]]]:
+async def _calibration(connection: AsyncConnection, wish: NewSession, shows: Protocol) -> tuple[CalibrationCourse, list[dict[str, Any]]]:
     """Look the items of a calibration up.
 
     Raises
@@ -125,29 +128,27 @@ async def _calibration(connection: AsyncConnection, wish: NewSession, task: str)
     BadRequest
         Nothing is marked as wrong in them.
     """
-    item_set = wish.calibration_items or calibration_for(task).item_set
+    item_set = wish.calibration_items or shows.item_set
     shown = await responses_of(connection, item_set)
     if not any("wrong" in marks for marks in (await marks_of(connection, item_set)).values()):
         raise BadRequest(f"No word of the item set '{item_set}' is marked as wrong.", "Calibrate with items whose errors are marked.")
     n_trials = len(shown) if wish.n_calibration_trials is None else wish.n_calibration_trials
-    return CalibrationCourse(item_set=item_set, rounds=((0, n_trials),)), shown
+    return CalibrationCourse(protocol=shows.name, trials_per_block=shows.trials_per_block, item_set=item_set, rounds=((0, n_trials),)), shown
 
 
 async def plan_again(connection: AsyncConnection, row: dict[str, Any], course: CalibrationCourse | None) -> CalibrationCourse:
     """Plan one more round of calibration after all other trials; a session that had none gets its first."""
-    item_set = course.item_set if course is not None else calibration_for(row["task"]).item_set
-    shown = await responses_of(connection, item_set)
-    n_trials = course.rounds[-1][1] if course is not None else len(shown)
+    if course is None:
+        shows = calibration_for(row["task"])
+        course = CalibrationCourse(protocol=shows.name, trials_per_block=shows.trials_per_block, item_set=shows.item_set, rounds=())
+    shown = await responses_of(connection, course.item_set)
+    n_trials = course.rounds[-1][1] if course.rounds else len(shown)
     first = int((await connection.execute(sa.select(sa.func.max(trials.c.trial)).where(trials.c.session_id == row["session_id"]))).scalar() or 0) + 1
     known = row["parameters"]
     timing = Timing(**{name: known[name] for name in ("soa_ms", "jitter_ms", "fixation_ms", "blank_ms", "prompt_ms")})
-    block = calibration_for(row["task"]).trials_per_block
-    plan = planned_trials(
-        row["session_id"], shown, timing, seed=known["seed"] + first, n_trials=n_trials, trials_per_block=block, first=first, in_all=first + n_trials
-    )
+    common: dict[str, Any] = {"trials_per_block": course.trials_per_block, "first": first, "in_all": first + n_trials}
+    plan = planned_trials(row["session_id"], shown, timing, seed=known["seed"] + first, n_trials=n_trials, **common)
     await connection.execute(sa.insert(trials), [_trial_row(row["session_id"], p) for p in plan])
-    if course is None:
-        return CalibrationCourse(item_set=item_set, rounds=((first, n_trials),))
     return course.model_copy(update={"rounds": (*course.rounds, (first, n_trials)), "active": True, "result": None})
 
 
@@ -158,7 +159,7 @@ def _timing(wish: NewSession, kind: Protocol) -> Timing:
         jitter_ms=min(_given(wish.jitter_ms, kind.jitter_ms), soa_ms / 2),
         fixation_ms=_given(wish.fixation_ms, kind.fixation_ms),
         blank_ms=_given(wish.blank_ms, kind.blank_ms),
-        prompt_ms=wish.prompt_ms,
+        prompt_ms=kind.prompt_ms if wish.prompt_ms is None else wish.prompt_ms,
     )
 
 

@@ -1,65 +1,130 @@
-"""Protocols: how responses are put before a subject. Default values are the ones of docs/science."""
+"""Protocols: how responses are put before a subject. One TOML file each; a lab puts its own beside the shipped ones."""
 
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
 
-from server.errors import NotFound
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from server.errors import Conflict, NotFound, validation_sentence
+from server.items import Identity
+
+LARGEST_FILE = 64_000
+"""Bytes; a protocol is some ten lines."""
+
+Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """A protocol and its default values."""
+class Protocol(BaseModel):
+    """A protocol with the values that a new session begins with."""
 
-    name: str
-    task: str
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Identity
+    task: Identity
     """What a decoder must have been calibrated with."""
-    title: str
-    item_set: str
-    soa_ms: float = 450.0
-    jitter_ms: float = 50.0
-    fixation_ms: float = 500.0
-    blank_ms: float = 800.0
-    prior: float = 0.15
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    item_set: Identity
+    soa_ms: Annotated[float, Field(ge=50, le=10_000)] = 450.0
+    """From one unit's onset to the next's."""
+    jitter_ms: Milliseconds = 50.0
+    """Each SOA is lengthened or shortened by up to this much, drawn from the session's seed."""
+    prompt_ms: Milliseconds | None = None
+    """How long the prompt is shown; None: by its length."""
+    fixation_ms: Milliseconds = 500.0
+    blank_ms: Milliseconds = 800.0
+    """After the last unit: its window has to end before the screen changes."""
+    prior: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Probability of the positive class before any EEG."""
-    trials_per_block: int = 10
+    trials_per_block: Annotated[int, Field(ge=1, le=1000)] = 10
     calibrates: bool = False
     """Its items carry marks, and a decoder for `task` is fitted on them."""
 
-
-_ALL = (
-    Protocol(name="token_rsvp", task="token_rsvp", title="Words of a response one after the other", item_set="first"),
-    Protocol(
-        name="calibration_sentences",
-        task="token_rsvp",
-        title="Sentences with known errors, to calibrate word by word",
-        item_set="calibration_sentences",
-        calibrates=True,
-    ),
-)
-PROTOCOLS = {p.name: p for p in _ALL}
+    @model_validator(mode="after")
+    def _jitter_fits(self) -> "Protocol":
+        if self.jitter_ms > self.soa_ms / 2:
+            raise ValueError(f"jitter_ms is {self.jitter_ms:g}, more than half of soa_ms ({self.soa_ms:g}): units would change places")
+        return self
 
 
-def calibration_for(task: str) -> Protocol:
-    """Return the protocol that calibrates for a task.
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A file of the lab's that is no protocol, with the reason."""
 
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
-    for found in _ALL:
-        if found.task == task and found.calibrates:
-            return found
-    raise NotFound(f"No protocol calibrates for the task '{task}'.", "Name a decoder for the session instead.")
+    name: str
+    reason: str
 
 
-def protocol(name: str) -> Protocol:
+@cache
+def shipped_protocols() -> dict[str, Protocol]:
+    """Protocols that come with the server, by name."""
+    folder = files("server") / "protocols"
+    texts = {f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".toml")}
+    found = [Protocol.model_validate(tomllib.loads(texts[name])) for name in sorted(texts)]
+    return {p.name: p for p in sorted(found, key=lambda p: p.calibrates)}
+
+
+def all_protocols(folder: Path) -> dict[str, Protocol | Damaged]:
+    """Shipped protocols and those of a lab's folder, by name; a file that is none is named with its reason, and hides nothing."""
+    found: dict[str, Protocol | Damaged] = dict(shipped_protocols())
+    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+        read = read_protocol(path)
+        found.setdefault(read.name, read)
+    return found
+
+
+def read_protocol(path: Path) -> Protocol | Damaged:
+    """Read a lab's protocol; its name is the file's."""
+    try:
+        raw = path.read_bytes()
+        if len(raw) > LARGEST_FILE:
+            return Damaged(path.stem, f"{path.name} has {len(raw)} bytes, a protocol at most {LARGEST_FILE}.")
+        found = Protocol.model_validate(tomllib.loads(raw.decode("utf-8")))
+    except OSError as error:
+        return Damaged(path.stem, f"{path.name} cannot be read: {error.strerror or error}.")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Damaged(path.stem, f"{path.name} is no TOML: {error}.")
+    except ValidationError as error:
+        return Damaged(path.stem, f"{path.name}: {validation_sentence(error)}")
+    if found.name != path.stem:
+        return Damaged(path.stem, f"{path.name} calls itself '{found.name}'. Give file and protocol the same name.")
+    if found.name in shipped_protocols():
+        return Damaged(path.stem, f"{path.name} has the name of a shipped protocol, which counts. Give it a name of its own.")
+    return found
+
+
+def protocol(name: str, folder: Path) -> Protocol:
     """Look a protocol up.
 
     Raises
     ------
     NotFound
         There is none of this name.
+    Conflict
+        Its file is wrong.
     """
-    if name not in PROTOCOLS:
-        raise NotFound(f"There is no protocol '{name}'.", f"Protocols of this server: {', '.join(PROTOCOLS)}.")
-    return PROTOCOLS[name]
+    known = all_protocols(folder)
+    found = known.get(name)
+    if found is None:
+        raise NotFound(f"There is no protocol '{name[:128]}'.", f"Protocols of this server: {', '.join(known)}.")
+    if isinstance(found, Damaged):
+        raise Conflict(f"The protocol '{name}' cannot be used. {found.reason}", f"Correct the file in {folder}.")
+    return found
+
+
+def calibration_for(task: str, folder: Path | None = None) -> Protocol:
+    """Return the protocol that calibrates for a task: a shipped one, else the first of the lab's.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    known = shipped_protocols() if folder is None else all_protocols(folder)
+    for found in known.values():
+        if isinstance(found, Protocol) and found.task == task and found.calibrates:
+            return found
+    raise NotFound(f"No protocol calibrates for the task '{task}'.", "Name a decoder for the session instead, or add a protocol with `calibrates = true`.")

@@ -7,6 +7,7 @@ import pytest
 
 from messaging.pages import OperatorHello, Ready
 from messaging.rewards import CalibrationProgress, CalibrationResult, WorkerHello
+from tests.integration.test_server_lab import hello_of_a_replay
 from tests.integration.test_server_sessions import Page
 from tests.reference.live_server import Lab, LiveServer, Peer
 
@@ -203,3 +204,29 @@ def test_a_calibration_without_marks_or_beside_a_decoder_is_refused(own_server: 
     answer = own_server.http.post("/api/v1/sessions", json={"subject": "S1", "calibrate": True, "decoder": "lda@1"})
     assert answer.status_code in (400, 404)
     assert own_server.get("/sessions")["items"] == []
+
+
+def test_a_labs_own_protocol_is_listed_and_shown_and_a_wrong_one_is_named(own_server: LiveServer) -> None:
+    upload(own_server, "plain", _PLAIN)
+    folder = own_server.data_dir / "protocols"
+    folder.mkdir()
+    (folder / "slow.toml").write_text('name = "slow"\ntask = "slow_rsvp"\ntitle = "Slow"\nitem_set = "plain"\nsoa_ms = 700\njitter_ms = 0\n')
+    (folder / "wrong.toml").write_text("soa = 1")
+    listed = {row["name"]: row for row in own_server.get("/protocols")["items"]}
+    assert listed["slow"]["soa_ms"] == 700
+    assert "soa" in listed["wrong"]["damaged"]
+    made = own_server.post("/sessions", {"subject": "S1", "protocol": "slow"})
+    assert (made["task"], made["parameters"]["soa_ms"], made["item_set"]) == ("slow_rsvp", 700, "plain")
+    refused = own_server.http.post("/api/v1/sessions", json={"subject": "S1", "protocol": "wrong"})
+    assert refused.status_code == 409
+    assert "wrong.toml" in refused.json()["detail"]
+    no_calibration = own_server.http.post("/api/v1/sessions", json={"subject": "S1", "protocol": "slow", "calibrate": True})
+    assert no_calibration.status_code == 404
+
+
+def test_a_replay_is_not_calibrated(own_server: LiveServer) -> None:
+    with Lab(own_server, hello_of_a_replay("replayed")):
+        assert own_server.post("/sessions/replayed/pause")["state"] == "paused"
+        refused = own_server.http.post("/api/v1/sessions/replayed/calibrate")
+    assert refused.status_code == 409
+    assert "rlhb fit" in refused.json()["remedy"]

@@ -127,7 +127,10 @@ export async function items<T>(path: string): Promise<readonly T[]> {
   return (await request<{ items: T[] }>(path)).items;
 }
 
-export const listProtocols = (): Promise<readonly ProtocolRow[]> => items("/api/v1/protocols");
+/** Protocols that can be used; files that are none are left out. */
+export async function listProtocols(): Promise<readonly ProtocolRow[]> {
+  return (await items<ProtocolRow & { readonly damaged?: string }>("/api/v1/protocols")).filter((row) => row.damaged === undefined);
+}
 export const listItemSets = (): Promise<readonly ItemSetRow[]> => items("/api/v1/item_sets");
 export const listDecoders = (): Promise<readonly DecoderRow[]> => items("/api/v1/decoders");
 

@@ -36,6 +36,13 @@ export interface ProtocolDetail {
   readonly blank_ms: number;
   readonly prior: number;
   readonly trials_per_block: number;
+  readonly calibrates: boolean;
+}
+
+/** A file of the lab's that is no protocol, and why. */
+export interface DamagedProtocol {
+  readonly name: string;
+  readonly damaged: string;
 }
 
 export interface StoredResponse {
@@ -54,7 +61,7 @@ export interface ItemPage {
 }
 
 export const decoderVersions = (): Promise<readonly DecoderVersion[]> => items("/api/v1/decoders");
-export const protocolDetails = (): Promise<readonly ProtocolDetail[]> => items("/api/v1/protocols");
+export const protocolDetails = (): Promise<readonly (ProtocolDetail | DamagedProtocol)[]> => items("/api/v1/protocols");
 export const itemSets = (): Promise<readonly ItemSetRow[]> => items("/api/v1/item_sets");
 
 export const itemPage = (itemSet: string, after: string | null, limit = 50): Promise<ItemPage> =>
