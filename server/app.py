@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from messaging.settings import Settings
 from server.errors import install_error_shape
+from server.openapi import describe
 from server.routes import accounts, health, labels, library, page, review, sessions, snapshots
 from server.service import build_service
 from server.sessions.making import abandon_all_unplanned
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="rlhb session server", version="1", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     install_error_shape(app)
+    describe(app)
     for module in (labels, snapshots, sessions, review, library, accounts, health):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from server.access import Scope
 from server.labels.query import read_head
@@ -19,7 +19,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=None, responses={503: {"description": "Something is missing; `reasons` says what.", "content": {"application/json": {}}}})
 async def readyz(request: Request) -> Response:
     """Say whether labels can be taken, and if not, what is missing."""
     service = service_of(request)
@@ -37,7 +37,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse(body, status_code=503 if reasons else 200)
 
 
-@router.get("/metrics", dependencies=[Depends(needs(Scope.LABELS_READ))])
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(needs(Scope.LABELS_READ))])
 async def metrics(request: Request) -> Response:
     """Give the numbers for Prometheus."""
     return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
