@@ -63,6 +63,8 @@ class Trial(_Frozen):
     """How long a unit stays; None until the next one."""
     blank_ms: float
     """Blank after the last unit."""
+    last_of_block: bool = False
+    """A break follows: the page asks for the next trial when the subject goes on."""
 
 
 class ShownUnit(_Frozen):

@@ -85,6 +85,9 @@ def planned_trials(
             jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
             block = -(-first // trials_per_block) + (number - first) // trials_per_block
             trial = _trial(session_id, row, timing, jitter, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
+            shown = number - first + 1
+            if shown % trials_per_block == 0 and shown < n_trials:
+                trial = trial.model_copy(update={"last_of_block": True})
             yield PlannedTrial(row["item_set"], row["response_id"], trial)
 
 

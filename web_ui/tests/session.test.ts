@@ -181,6 +181,31 @@ describe("SubjectSession", () => {
     expect(await (await openOutbox(`${name}-other`)).waiting()).toEqual([]);
   });
 
+  it("rests after the last text of a block until the subject goes on", async () => {
+    const bench = await ready(false);
+    bench.session.proceed();
+    bench.give({ ...trialOf(2), last_of_block: true });
+    const before = bench.count("ready");
+    bench.frames(1500 + 2 * 450 + 1500);
+    expect(bench.session.screen.name).toBe("break");
+    expect(bench.count("ready")).toBe(before);
+    bench.session.received({ type: "pause", reason: "Electrode check." });
+    expect(bench.session.screen.name).toBe("paused");
+    bench.session.received({ type: "resume" });
+    expect(bench.session.screen.name).toBe("break");
+    bench.session.proceed();
+    expect(bench.session.screen.name).toBe("trials");
+    expect(bench.count("ready")).toBe(before + 1);
+  });
+
+  it("does not rest when it plays by itself", async () => {
+    const bench = await ready();
+    const before = bench.count("ready");
+    bench.give({ ...trialOf(2), last_of_block: true });
+    bench.frames(1500 + 2 * 450 + 1500);
+    expect(bench.count("ready")).toBe(before + 1);
+  });
+
   it("breaks a presentation off when the page is hidden, after what it has shown", async () => {
     const bench = await ready(false);
     bench.session.proceed();

@@ -36,6 +36,8 @@ def test_a_plan_follows_from_its_seed_alone(n_responses: int, n_trials: int, see
     assert plan == plan_trials("s", rows(n_responses), _TIMING, seed=seed, n_trials=n_trials, trials_per_block=10)
     assert [p.trial.trial for p in plan] == list(range(n_trials))
     assert [p.trial.block for p in plan] == [k // 10 for k in range(n_trials)]
+    breaks = [p.trial.trial for p in plan if p.trial.last_of_block]
+    assert breaks == [k for k in range(n_trials - 1) if plan[k].trial.block != plan[k + 1].trial.block]
     shown = [(p.response_id, p.trial.repeat) for p in plan]
     assert len(set(shown)) == n_trials  # a repeat is counted as one
     assert len({p.trial.presentation for p in plan}) == n_trials

@@ -286,6 +286,7 @@ export interface Trial {
 blank_ms: number
 block: number
 fixation_ms: number
+last_of_block?: boolean
 n_trials: number
 presentation: string
 prompt: string

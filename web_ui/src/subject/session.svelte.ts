@@ -16,6 +16,8 @@ export type Screen =
   /** The stage belongs to the trials. */
   | { readonly name: "trials" }
   | { readonly name: "paused"; readonly reason: string; readonly byThisPage: boolean }
+  /** Between two blocks; a key goes on. */
+  | { readonly name: "break" }
   /** The page was hidden in a trial; a key goes on. */
   | { readonly name: "interrupted" }
   | { readonly name: "over"; readonly reason: string }
@@ -59,6 +61,9 @@ export class SubjectSession implements SocketEvents {
   private started = false;
   private takeOver = false;
   private interrupted = false;
+  /** A block is over, and the subject has not gone on. */
+  private resting = false;
+  private endsBlock = false;
   private pausedFor: string | null = null;
   private pausedHere = false;
   /** Why the server is about to close the connection; whether for good, the close code says. */
@@ -89,10 +94,11 @@ export class SubjectSession implements SocketEvents {
     this.connection.start();
   }
 
-  /** The subject begins, or goes on after an interruption or a pause of their own. */
+  /** The subject begins, or goes on after a break, an interruption or a pause of their own. */
   proceed(): void {
     if (this.screen.name === "begin") this.started = true;
     else if (this.screen.name === "interrupted") this.interrupted = false;
+    else if (this.screen.name === "break") this.resting = false;
     else if (this.screen.name === "paused" && this.screen.byThisPage) this.resume(true);
     else return;
     this.showScreen();
@@ -195,7 +201,7 @@ export class SubjectSession implements SocketEvents {
 
   /** Ready for a trial: begun, nothing on the stage, nobody paused, and the clocks of this connection compared. */
   private askForTrial(): void {
-    if (!this.started || !this.restored || this.interrupted || this.pausedFor !== null || this.over) return;
+    if (!this.started || !this.restored || this.interrupted || this.resting || this.pausedFor !== null || this.over) return;
     if (this.player.playing !== null || !this.clock.ready) return;
     this.connection.send({ type: "ready" });
   }
@@ -205,12 +211,14 @@ export class SubjectSession implements SocketEvents {
     this.begun.add(trial.presentation);
     this.trialsDone = trial.trial; // trials are numbered in their order, broken-off ones included
     this.nTrials = trial.n_trials;
+    this.endsBlock = trial.last_of_block === true;
     this.showScreen();
     this.player.play(trial);
   }
 
   private trialOver(): void {
     this.trialsDone += 1;
+    this.resting = this.endsBlock && !this.parts.auto;
     this.showScreen();
     this.askForTrial();
   }
@@ -265,6 +273,7 @@ export class SubjectSession implements SocketEvents {
     else if (!this.started) this.screen = { name: "begin" };
     else if (this.interrupted && !this.parts.auto) this.screen = { name: "interrupted" };
     else if (this.pausedFor !== null) this.screen = { name: "paused", reason: this.pausedFor, byThisPage: this.pausedHere };
+    else if (this.resting) this.screen = { name: "break" };
     else this.screen = { name: "trials" };
   }
 }
