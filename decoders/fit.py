@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoders.calibration import fit_calibration
 from decoders.choice import AUTO, automatic_specs, screen
@@ -17,7 +18,7 @@ from decoders.gate.coarse import Judged
 from decoders.metrics import area_under_curve, auc_interval
 from decoders.pipelines import Classifier, Pipeline, candidate_specs, pipeline_named, scorer_of
 from decoders.report import validity_report
-from decoders.sessions import TrainingSession, check_signal
+from decoders.sessions import TrainingSession, Word, check_signal
 from decoders.spec import DecoderSpec, FitError
 from decoders.trials import FilteredSessions, Trials, check_enough
 from messaging.identity import digest
@@ -91,7 +92,8 @@ def fit_decoder(sessions: Sequence[TrainingSession], settings: FitSettings, prog
     tell("calibrating and judging", 0.85)
     calibration = fit_calibration(scores[place], common[pick].positive, common[pick].block, held_out.llr, seed=settings.seed)
     rejected = float((~candidates[pick].kept).mean())
-    further = further_lines(store, specs[pick], common[pick], held_out.llr, rejected_fraction=rejected, seed=settings.seed)
+    words = words_of(sessions, np.logical_and.reduce([trials.kept for trials in candidates]))
+    further = further_lines(store, specs[pick], common[pick], held_out.llr, rejected_fraction=rejected, words=words, seed=settings.seed)
     verdict = judge(held_out.llr, common[0].positive, common[0].block, needed=_needed(settings, specs[pick]), seed=settings.seed, further=further)
     decoder = _assembled(sessions, settings, specs[pick], candidates[pick], calibration, verdict, held_out, common[0])
     judged = Judged(store, specs[pick], common[pick], held_out.llr)
@@ -148,6 +150,13 @@ def common_trials(candidates: Sequence[Trials], minimum: int = MIN_TRIALS_PER_CL
     worst = min(candidates, key=lambda trials: int(trials.kept.sum()))
     check_enough(replace(worst, kept=kept), minimum, "for fitting")
     return [trials.subset(kept) for trials in candidates]
+
+
+def words_of(sessions: Sequence[TrainingSession], kept: NDArray[np.bool_]) -> tuple[Word | None, ...]:
+    """Return what each kept unit was, in the order of the trials; empty where no recording says it."""
+    every = [word for session in sessions for word in (session.words or (None,) * len(session.onset_samples))]
+    words = tuple(word for word, wanted in zip(every, kept, strict=True) if wanted)
+    return words if any(word is not None for word in words) else ()
 
 
 def classifier_of(pipeline: Pipeline, spec: DecoderSpec) -> Callable[[], Classifier]:

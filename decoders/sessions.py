@@ -1,5 +1,6 @@
 """A recording to learn from: samples, onsets with their class, chronological blocks; and what makes one unfit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,18 @@ _IDENTICAL = 1e-3
 """Two channels whose difference is less than this part of their own spread are one electrode recorded twice."""
 _IMPOSSIBLE_UV = 200.0
 """Robust standard deviation (1.48 x median absolute difference of neighbours in time); scalp EEG stays under 50."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a unit was, apart from its class."""
+
+    text: str
+    item: str
+    """Sentence or response it belongs to; units of one item are not independent."""
+    position: int
+    """In its item, from 0."""
+    surprisal_bits: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class TrainingSession:
     """Pseudonym; empty: not known."""
     segments: tuple[Segment, ...] = ()
     """(sample_index, row, n_rows) of pieces without a gap; empty: one piece from sample 0."""
+    words: tuple[Word | None, ...] = ()
+    """(n_onsets,) what each unit was, None for what is no word; empty: the recording does not say."""
 
 
 def contiguous_blocks(n_onsets: int, n_blocks: int = N_BLOCKS) -> NDArray[np.int64]:
@@ -55,6 +70,7 @@ def training_session(
     subject: str = "",
     segments: tuple[Segment, ...] = (),
     blocks: NDArray[np.int64] | int = N_BLOCKS,
+    words: Sequence[Word | None] = (),
 ) -> TrainingSession:
     """Check and sort what was read from a recording.
 
@@ -71,6 +87,8 @@ def training_session(
     segments : tuple of (sample_index, row, n_rows)
     blocks : (n_onsets,) int64, or int
         Chronological blocks, or into how many blocks of equal count to cut.
+    words : sequence of Word or None
+        (n_onsets,) what each unit was; empty: not known.
 
     Raises
     ------
@@ -95,7 +113,17 @@ def training_session(
     if (np.diff(cut) < 0).any():
         raise FitError("Blocks go back in time; number them in the order they were recorded.")
     return TrainingSession(
-        np.asarray(samples, dtype=np.float32), float(sampling_rate_hz), tuple(channel_names), onsets, marks, cut, sha256, recording_id, subject, tuple(segments)
+        samples=np.asarray(samples, dtype=np.float32),
+        sampling_rate_hz=float(sampling_rate_hz),
+        channel_names=tuple(channel_names),
+        onset_samples=onsets,
+        positive=marks,
+        blocks=cut,
+        sha256=sha256,
+        recording_id=recording_id,
+        subject=subject,
+        segments=tuple(segments),
+        words=tuple(words[k] for k in order) if words else (),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from decoders.epochs import EpochSet
-from decoders.sessions import TrainingSession, training_session
+from decoders.sessions import TrainingSession, Word, training_session
 from messaging.words import EventType
 from recordings.epochs import Epochs
 from recordings.errors import RecordingError
@@ -37,6 +37,12 @@ def _description(event: RecordedEvent, marks: dict[tuple[str, int], str] | None)
     return event.description
 
 
+def _word(event: RecordedEvent) -> Word | None:
+    """What a shown unit was; None for an event that shows no word."""
+    shown = event.event.unit if event.event is not None and event.event.type is EventType.UNIT else None
+    return None if shown is None or shown.response_id is None else Word(shown.text, shown.response_id, shown.index)
+
+
 def as_training(
     recording: Recording, positive: list[str], negative: list[str], marks: dict[tuple[str, int], str] | None = None, subject: str | None = None
 ) -> TrainingSession:
@@ -59,9 +65,11 @@ def as_training(
     FitError
         Onsets outside the recording, or doubled.
     """
-    events = described_events(recording, marks)
-    _check_descriptions(recording.path, [d for _, d in events], [*positive, *negative])
-    chosen = [(onset, d in positive) for onset, d in events if d in positive or d in negative]
+    described = described_events(recording, marks)
+    _check_descriptions(recording.path, [d for _, d in described], [*positive, *negative])
+    wanted = [d in positive or d in negative for _, d in described]
+    chosen = [(onset, d in positive) for (onset, d), taken in zip(described, wanted, strict=True) if taken]
+    words = [_word(event) for event, taken in zip(recording.events, wanted, strict=True) if taken]
     eeg = [k for k, kind in enumerate(recording.channel_kinds) if kind == "eeg"]
     if not eeg:
         raise RecordingError(f"Recording {recording.path} has no EEG channel (kinds: {', '.join(recording.channel_kinds)}).")
@@ -75,6 +83,7 @@ def as_training(
         sha256=recording.sha256,
         recording_id=header.recording_id if header else recording.path.name,
         subject=subject or subject_of(recording),
+        words=words if any(words) else (),
         segments=tuple((s.sample_index, s.row, s.n_samples) for s in recording.segments),
     )
 

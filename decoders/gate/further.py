@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from decoders.fitted import GateLine
 from decoders.gate.coarse import Judged
 from decoders.gate.controls import controls_line
-from decoders.gate.lexical import Word, lexical_line
+from decoders.gate.lexical import lexical_line
 from decoders.gate.lines import FURTHER_LINES, FurtherLimits, Line, not_assessable, passed_or_failed
 from decoders.gate.ocular import ocular_line
 from decoders.gate.pattern import pattern_line
 from decoders.gate.state import state_line
+from decoders.sessions import Word
 from decoders.spec import DecoderError, DecoderSpec
 from decoders.trials import FilteredSessions, Trials
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +9,9 @@ from numpy.typing import NDArray
 from decoders.fitted import GateLine
 from decoders.gate.increment import increment_of
 from decoders.gate.lines import FurtherLimits, Line, not_assessable, passed_or_failed
+from decoders.sessions import Word
 
 _MIN_ITEMS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What a unit was, apart from its class."""
-
-    text: str
-    item: str
-    """Sentence or response it belongs to; units of one item are not independent."""
-    position: int
-    """In its item, from 0."""
-    surprisal_bits: float | None = None
 
 
 def lexical_line(words: Sequence[Word | None], llr: NDArray[np.float64], positive: NDArray[np.bool_], limits: FurtherLimits) -> GateLine:

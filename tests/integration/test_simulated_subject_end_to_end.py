@@ -99,6 +99,14 @@ def test_permuting_the_marks_over_fixed_eeg_changes_no_llr(annotated, tmp_path):
     assert [r.model_dump_json() for r in again] == [r.model_dump_json() for r in annotated.rewards]
 
 
+def test_the_gate_compares_the_words_that_were_shown_with_the_llr(annotated):
+    (name,) = (p.name for p in (annotated.path.parent / "decoders").iterdir())
+    lexical = next(line for line in annotated.registry.load(name, None).gate if line.name == "lexical")
+    assert lexical.verdict == "passed"
+    assert "286 items" in lexical.sentence
+    assert "Words alone" in lexical.sentence
+
+
 def test_the_log_says_nothing_of_marks(annotated):
     raw = annotated.path.read_bytes()
     for word in (b'"wrong"', b"surprisal", b"subtle", b"perceived"):

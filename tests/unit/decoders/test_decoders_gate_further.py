@@ -9,11 +9,11 @@ from decoders.crossvalidation import nested
 from decoders.fitted import GateLine
 from decoders.gate import FURTHER_LINES, FurtherLimits, Line, Verdict, further_lines, judge
 from decoders.gate.increment import increment_of
-from decoders.gate.lexical import Word, lexical_line
+from decoders.gate.lexical import lexical_line
 from decoders.gate.ocular import ocular_channels
 from decoders.lda import ShrinkageLDA
 from decoders.pipelines import candidate_specs, pipeline_named
-from decoders.sessions import TrainingSession, training_session
+from decoders.sessions import TrainingSession, Word, training_session
 from decoders.trials import FilteredSessions
 from messaging.words import Signal
 from tests.reference.training_sessions import real_session
