@@ -44,7 +44,7 @@ def until(lab: RunningUp, session_id: str, condition: Callable[[dict[str, Any]],
 
 
 def test_a_session_calibrates_live_through_a_killed_server_and_a_killed_worker(lab: RunningUp) -> None:
-    # Shown far too fast for a brain: what is proven is the way, and that a gate that cannot pass holds the labels.
+    # Shown far too fast for a brain and with few errors, so that either verdict may come: each has its own way to the texts.
     times = {"soa_ms": 100, "jitter_ms": 5, "prompt_ms": 0, "fixation_ms": 20, "blank_ms": 100}
     wish = {"subject": "P 01"} | times | {"calibrate": True, "n_calibration_trials": 34, "n_trials": 2, "seed": 3, "consent": "c"}
     assert lab.http.post("/api/v1/sessions", json=wish).status_code == 422  # a pseudonym has no blanks
@@ -60,8 +60,8 @@ def test_a_session_calibrates_live_through_a_killed_server_and_a_killed_worker(l
     lab.kill("worker")
     row = until(lab, session_id, lambda row: row["parameters"]["calibration"]["result"])
     result = row["parameters"]["calibration"]["result"]
-    assert row["state"] == "validating", result["sentence"]
-    assert (result["name"], result["version"], result["released"]) == ("p01-token_rsvp", result["version"], False), result["sentence"]
+    assert result["name"] == "p01-token_rsvp", result["sentence"]
+    assert row["state"] == ("ready" if result["released"] else "validating"), result["sentence"]
 
     decoder = Registry(lab.data_dir / "decoders").load("p01-token_rsvp", result["version"])
     assert first in decoder.statement.trained_on
@@ -69,14 +69,20 @@ def test_a_session_calibrates_live_through_a_killed_server_and_a_killed_worker(l
     report = lab.http.get(f"/api/v1/decoders/p01-token_rsvp/{result['version']}/report.html")
     assert report.status_code == 200
 
-    assert lab.http.post(f"/api/v1/sessions/{session_id}/accept", json={"text": "for the record"}).json()["state"] == "ready"
+    if not result["released"]:
+        assert lab.http.post(f"/api/v1/sessions/{session_id}/accept", json={"text": "for the record"}).json()["state"] == "ready"
     assert lab.http.post(f"/api/v1/sessions/{session_id}/start").json()["state"] == "running"
     until(lab, session_id, lambda row: row["state"] == "finished" and row["recording"] == "stopped")
     rows = lab.labels(release="any", session=session_id)
     assert {r["recording_id"] for r in rows} == {first, second}
     texts = [r for r in rows if r["recording_id"] == second]
-    assert {r["release"] for r in rows} == {"held"}
-    assert any(r["llr"] is not None and r["release_reason"].startswith("gate: ") for r in texts)
+    assert {r["release"] for r in rows if r["recording_id"] == first} == {"held"}
+    valued = [r for r in texts if r["llr"] is not None]
+    assert valued
+    assert {r["decoder"]["name"] for r in valued} == {"p01-token_rsvp"}
+    if not result["released"]:
+        assert all(r["release"] == "held" and r["release_reason"].startswith("gate: ") for r in valued)
+    assert "in_training" not in {r["release_reason"] for r in texts}
     assert {r["protocol"] for r in rows if r["recording_id"] == first} == {"calibration_sentences"}
     assert {r["protocol"] for r in texts} == {"token_rsvp"}
     page.join(WAIT_S)
