@@ -200,7 +200,8 @@ class OnlineDecoder:
         if onset is None or waiting.given_up:
             return Decoded(None, "onset_unplaced")
         if seat.running.complete(onset):
-            return seat.running.decode(onset)
+            marker = waiting.event.unit.marker if waiting.event.unit is not None else None
+            return seat.running.decode(onset) if marker is None else seat.running.decode(onset, marker.polarity)
         return Decoded(None, "recording_ended") if self.ended else None
 
     def _answer(self, waiting: Waiting, decoded: Decoded, header: Header) -> Reward:

@@ -64,10 +64,11 @@ def reward_row(header: Header, event: Event, decoder: FittedDecoder | None, deco
     spec = decoder.spec if decoder else None
     onset, unit = event.onset, event.unit
     signal, presentation = spec.signal if spec else Signal.ERROR, event.presentation or event.event_id
+    kind = LabelKind.STEP if unit is not None and unit.step is not None else LabelKind.UNIT
     averaged = spec is not None and spec.preprocessing.reference is Reference.AVERAGE
     return Reward(
-        label_id=identity.label_id(header.session_id, presentation, LabelKind.UNIT, unit.index if unit else None, signal, header.subject),
-        kind=LabelKind.UNIT,
+        label_id=identity.label_id(header.session_id, presentation, kind, unit.index if unit else None, signal, header.subject),
+        kind=kind,
         signal=signal,
         session_id=header.session_id,
         subject=header.subject,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from decoders.artifacts import judge_window
+from decoders.evidence.polarity import for_rejections
 from decoders.fitted import FittedDecoder
 from decoders.rewarding import Valuation, calibration_lines, valuation
 from decoders.scorers import own_copy
@@ -10,6 +11,7 @@ from decoders.spec import MismatchError
 from decoders.stream import FilteredStream, Loss
 from decoders.windows import window_features, window_layout
 from messaging.records import Header
+from messaging.words import Polarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class RunningDecoder:
         self.decoder = decoder
         self.stream = stream or FilteredStream(spec.preprocessing, header.profile.sampling_rate_hz, header.profile.channel_names)
         self.layout = window_layout(spec.window, spec.preprocessing.sampling_rate_hz)
-        self._lines = calibration_lines(decoder.calibration)
+        # Of an error of the unit, by what a sign after it said; without a sign, as after one that accepts.
+        self._calibrations = {Polarity.ACCEPT: decoder.calibration, Polarity.REJECT: for_rejections(decoder.calibration)}
+        self._lines = {polarity: calibration_lines(calibration) for polarity, calibration in self._calibrations.items()}
         self._prior = header.prior
         self._scorer = own_copy(decoder.scorer, self.layout.n_windows, len(spec.preprocessing.channel_names))
         if self.layout.n_samples > self.stream.capacity // 2:
@@ -63,8 +67,11 @@ class RunningDecoder:
         """Say whether every sample of the window at this onset has come and is settled."""
         return onset + self.layout.stop <= self.stream.end_index and self.stream.first_index is not None
 
-    def decode(self, onset: int) -> Decoded:
-        """Decode the complete window at an onset (absolute sample index)."""
+    def decode(self, onset: int, polarity: Polarity = Polarity.ACCEPT) -> Decoded:
+        """Decode the complete window at an onset (absolute sample index).
+
+        `polarity` is that of the sign at the onset: the decoder was fitted to disagreement, which after a rejection says that the unit is right.
+        """
         start, stop = onset + self.layout.start, onset + self.layout.stop
         if start < (self.stream.first_index or 0):
             return Decoded(None, "before_start: the window begins before the decoder's first sample")
@@ -77,4 +84,4 @@ class RunningDecoder:
         if verdict.rejected is not None:
             return Decoded(None, f"rejected: {verdict.rejected}", verdict.gap, verdict.rejected, loss)
         score = self._scorer.score(window_features(window, self.layout))
-        return Decoded(valuation(score, self.decoder.calibration, self._lines, self._prior), None, verdict.gap, None, loss)
+        return Decoded(valuation(score, self._calibrations[polarity], self._lines[polarity], self._prior), None, verdict.gap, None, loss)

@@ -36,6 +36,17 @@ class SubjectWelcome(_Frozen):
     protocol: str
     n_trials: int
     trials_done: int
+    instruction: str = ""
+    """What the subject reads before the first trial: a heading, then paragraphs, one a line."""
+
+
+class ShownBefore(_Frozen):
+    """A unit that is read before the sign that its window is cut around."""
+
+    onset_ms: float
+    """After the trial's first frame."""
+    duration_ms: float
+    """The screen is blank from then to the sign."""
 
 
 class TrialUnit(UnitShown):
@@ -43,6 +54,14 @@ class TrialUnit(UnitShown):
 
     onset_ms: float
     """After the trial's first frame; steps are the protocol's SOA with its jitter (seeded)."""
+    before: ShownBefore | None = None
+    """When the unit's text is shown, where what appears at `onset_ms` is `sign`."""
+    sign: str | None = None
+    """What appears at `onset_ms` instead of the unit's text."""
+
+    def shown(self) -> UnitShown:
+        """The unit without its times."""
+        return UnitShown.model_validate({name: getattr(self, name) for name in UnitShown.model_fields})
 
 
 class Trial(_Frozen):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from hardware_profiles import HardwareProfile
-from messaging.words import ClockKind, EventType, OnsetSource, Source, TimeLock
+from messaging.words import ClockKind, EventType, OnsetSource, Polarity, Source, TimeLock
 
 LOG_SCHEMA = "rlhb.log.v2"
 """v2: recordings carry checksums; the records themselves are those of v1."""
@@ -117,6 +117,23 @@ class Onset(_Frozen):
     frames_missed: int = 0
 
 
+class MarkerShown(_Frozen):
+    """A sign that appeared after a unit; the answer of the brain is to the sign."""
+
+    kind: Literal["verdict"] = "verdict"
+    polarity: Polarity
+    source: Literal["verifier", "drawn"]
+    """Who decided: a verifier's verdict that came with the items, or the session's seed."""
+
+
+class StepShown(_Frozen):
+    """Which step of a chain of thought a unit is."""
+
+    step_id: str
+    parent_id: str | None = None
+    """The step before it; None for a first one."""
+
+
 class UnitShown(_Frozen):
     """One unit of a response as shown; nothing here says whether it is right."""
 
@@ -130,6 +147,11 @@ class UnitShown(_Frozen):
     char_end: int | None = None
     """Code point after the unit's last."""
     time_lock: TimeLock = TimeLock.UNIT
+    words: tuple[int, int] | None = None
+    """First word of the response that is in it, and the word after its last; None: the unit is the word `index`."""
+    marker: MarkerShown | None = None
+    """The sign whose frame the onset is (`time_lock` marker)."""
+    step: StepShown | None = None
 
 
 class Event(_Frozen):

@@ -76,6 +76,13 @@ class ReleaseState(StrEnum):
     REVOKED = "revoked"
 
 
+class Polarity(StrEnum):
+    """What a verdict marker says of the unit before it."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+
+
 class TimeLock(StrEnum):
     """What a window is cut around."""
 

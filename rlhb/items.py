@@ -4,6 +4,8 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
+from messaging.records import UnitShown
+from messaging.words import Polarity
 from rlhb.errors import ItemFileError
 from server.errors import BadRequest
 from server.items import ItemLine, read_items, units_of
@@ -57,3 +59,21 @@ def response_rows(path: Path) -> list[dict[str, Any]]:
 def marks_of(path: Path) -> dict[tuple[str, int], str]:
     """Return `RIGHT` or `WRONG` for each (response_id, unit index)."""
     return {(r.response_id, k): WRONG if k in r.wrong else RIGHT for item in items_of(path) for r in item.responses for k in range(len(units_of(r.text)))}
+
+
+def truth_of(unit: UnitShown, marks: dict[tuple[str, int], str]) -> str | None:
+    """Return `WRONG` or `RIGHT` for what a unit's window answers to; None where the marks do not know its response.
+
+    A phrase is wrong if any of its words is. What a sign is answered with is disagreement: a sign is `WRONG` that accepts a wrong
+    unit or rejects a right one.
+    """
+    response_id = unit.response_id
+    if response_id is None:
+        return None
+    first, end = unit.words or (unit.index, unit.index + 1)
+    known = [marks[response_id, word] for word in range(first, end) if (response_id, word) in marks]
+    if not known:
+        return None
+    wrong = WRONG in known
+    rejected = unit.marker is not None and unit.marker.polarity is Polarity.REJECT
+    return WRONG if wrong != rejected else RIGHT

@@ -16,11 +16,12 @@ from hardware_profiles import HardwareProfile, load_profile
 from messaging.identity import event_id
 from messaging.lab import LabEvent
 from messaging.pages import Trial
-from messaging.records import Chunk, DecoderRef, Event, Header, UnitShown
+from messaging.records import Chunk, DecoderRef, Event, Header
 from messaging.words import ClockKind, EventType, Source
 from recordings.log import read_log
 from recordings.writer import LogWriter
-from rlhb.items import item_file, response_rows
+from rlhb.items import item_file, items_of, response_rows
+from server.items import MARKS
 from server.sessions.planning import Timing, plan_trials
 from server.sessions.protocols import shipped_protocols
 
@@ -109,7 +110,9 @@ def _trials(run: SimulatedRun, session_id: str) -> list[Trial]:
     protocol = shipped_protocols()[run.protocol]
     timing = Timing(soa_ms=protocol.soa_ms, jitter_ms=protocol.jitter_ms, fixation_ms=protocol.fixation_ms, blank_ms=protocol.blank_ms)
     rows = response_rows(item_file(run.item_set))
-    planned = plan_trials(session_id, rows, timing, seed=run.run_seed, n_trials=run.n_trials, trials_per_block=protocol.trials_per_block)
+    marked = {r.response_id: {mark: getattr(r, mark) for mark in MARKS} for item in items_of(item_file(run.item_set)) for r in item.responses}
+    common: dict[str, Any] = {"trials_per_block": protocol.trials_per_block, "shows": protocol.shows, "marks": marked}
+    planned = plan_trials(session_id, rows, timing, seed=run.run_seed, n_trials=run.n_trials or protocol.n_trials, **common)
     return [p.trial for p in planned]
 
 
@@ -131,10 +134,9 @@ def _schedule(trials: list[Trial], header: Header) -> Iterator[tuple[float, LabE
         ids = {kind: event_id(header.session_id, trial.presentation, kind) for kind in (EventType.TRIAL_START, EventType.TRIAL_END)}
         yield at, LabEvent(event_id=ids[EventType.TRIAL_START], type=EventType.TRIAL_START, n_units=len(trial.units), **common)
         for unit in trial.units:
-            shown = UnitShown.model_validate(unit.model_dump(exclude={"onset_ms"}))
             onset_s = round((at + unit.onset_ms / 1e3) / FRAME_S) * FRAME_S
             unit_id = event_id(header.session_id, trial.presentation, EventType.UNIT, unit.index)
-            yield onset_s, LabEvent(event_id=unit_id, type=EventType.UNIT, unit=shown, **common)
+            yield onset_s, LabEvent(event_id=unit_id, type=EventType.UNIT, unit=unit.shown(), **common)
         at += (trial.units[-1].onset_ms + trial.blank_ms) / 1e3
         yield at, LabEvent(event_id=ids[EventType.TRIAL_END], type=EventType.TRIAL_END, n_units=len(trial.units), **common)
         at += BETWEEN_TRIALS_S

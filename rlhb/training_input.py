@@ -13,6 +13,7 @@ from messaging.words import EventType
 from recordings.epochs import Epochs
 from recordings.errors import RecordingError
 from recordings.recording import RecordedEvent, Recording
+from rlhb.items import truth_of
 
 _BIDS_SUBJECT = re.compile(r"(?:^|_)(sub-[A-Za-z0-9]+)(?:_|\.|$)")
 
@@ -32,9 +33,8 @@ def described_events(recording: Recording, marks: dict[tuple[str, int], str] | N
 
 def _description(event: RecordedEvent, marks: dict[tuple[str, int], str] | None) -> str:
     shown = event.event.unit if event.event is not None and event.event.type is EventType.UNIT else None
-    if marks is not None and shown is not None and shown.response_id is not None:
-        return marks.get((shown.response_id, shown.index), event.description)
-    return event.description
+    truth = truth_of(shown, marks) if marks is not None and shown is not None else None
+    return event.description if truth is None else truth
 
 
 def _word(event: RecordedEvent) -> Word | None:

@@ -16,7 +16,9 @@ from server.errors import BadRequest, Conflict, NotFound, validation_sentence
 from server.tables import item_sets, marks, responses
 
 Identity = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]*$")]
-MARKS = ("wrong", "subtle", "surprising_correct", "predictable_wrong")
+MARKS = ("wrong", "subtle", "surprising_correct", "predictable_wrong", "rejected", "accepted")
+VERIFIER = ("rejected", "accepted")
+"""Words of units that a verifier decided about: its verdict is shown with them."""
 
 
 class Generator(BaseModel):
@@ -43,6 +45,8 @@ class ResponseLine(BaseModel):
     subtle: tuple[int, ...] = ()
     surprising_correct: tuple[int, ...] = ()
     predictable_wrong: tuple[int, ...] = ()
+    rejected: tuple[int, ...] = ()
+    accepted: tuple[int, ...] = ()
     generator: Generator | None = None
 
 
@@ -162,7 +166,7 @@ async def store_items(connection: AsyncConnection, item_set: str, raw: bytes) ->
         The name stands for another content already (the same content again is harmless).
     """
     items = read_items(raw)
-    sha256 = hashlib.sha256(json.dumps([i.model_dump(mode="json") for i in items]).encode()).hexdigest()
+    sha256 = hashlib.sha256(json.dumps([_content(i) for i in items]).encode()).hexdigest()
     old = (await connection.execute(sa.select(item_sets.c.sha256).where(item_sets.c.item_set == item_set))).scalar()
     if old == sha256:
         return len(items)
@@ -174,6 +178,16 @@ async def store_items(connection: AsyncConnection, item_set: str, raw: bytes) ->
     if marked:
         await connection.execute(sa.insert(marks), marked)
     return len(items)
+
+
+def _content(item: ItemLine) -> dict[str, Any]:
+    """What an item set is recognised by; marks that came later count where there are any, so that sets of before keep their hash."""
+    content = item.model_dump(mode="json")
+    for response in content["responses"]:
+        for mark in VERIFIER:
+            if not response[mark]:
+                del response[mark]
+    return content
 
 
 def _rows(item_set: str, items: list[ItemLine]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

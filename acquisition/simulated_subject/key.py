@@ -5,7 +5,7 @@ Only the simulated subject looks here. Marks never travel with events; the subje
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,9 +65,20 @@ class SubjectKey:
     """By `response_id`."""
 
     def look_up(self, unit: UnitShown) -> UnitKey | None:
-        """Key of a unit as shown; None where the response is unknown."""
+        """Key of a unit as shown; None where the response is unknown.
+
+        A unit of several words is wrong if one of them is, and easily missed if all its wrong ones are. A sign has no surprisal of its own.
+        """
         response = self.responses.get(unit.response_id) if unit.response_id is not None else None
-        return None if response is None else response.unit(unit.index)
+        if response is None:
+            return None
+        if unit.words is None:
+            key = response.unit(unit.index)
+        else:
+            words = [response.unit(word) for word in range(*unit.words)]
+            wrong = [word for word in words if word.wrong]
+            key = UnitKey(max((w.surprisal_bits for w in words), default=0.0), bool(wrong), bool(wrong) and all(w.subtle for w in wrong))
+        return key if unit.marker is None else replace(key, surprisal_bits=0.0)
 
 
 def load_subject_key(paths: str | Path | Iterable[str | Path]) -> SubjectKey:

@@ -12,6 +12,7 @@ import numpy as np
 from acquisition.simulated_subject.draws import generator, uniform
 from acquisition.simulated_subject.key import SubjectKey, UnitKey
 from messaging.records import UnitShown
+from messaging.words import Polarity
 
 P_NOTICE = 0.8
 P_NOTICE_SUBTLE = 0.5
@@ -21,6 +22,8 @@ P_PRIVATELY_FINE = 0.04
 P_PRIVATELY_DISLIKED = 0.02
 """Part of the right units that this subject finds wrong; noticed as subtle errors are."""
 P_BLINK = 0.3
+SIGN_FACTOR = 1.75
+"""Answer to a sign that stands for an outcome, against that to a wrong word: attended outcomes are told apart better, AUC .70-.80 against .55-.65."""
 REFRACTORY_S = 0.5
 REFRACTORY_FACTOR = 0.5
 REPETITION_FACTORS = (1.0, 0.6, 0.4)
@@ -59,6 +62,8 @@ class Showing:
     response_id: str | None
     surprisal_bits: float
     noticed: bool
+    sign: bool = False
+    """A verdict, not a word."""
 
     @property
     def order(self) -> tuple[float, str, int]:
@@ -84,11 +89,15 @@ class Mind:
         self._noticed_s: list[float] = []
 
     def judge(self, presentation: str, unit: UnitShown) -> tuple[bool, float]:
-        """Whether a unit is noticed as an error in this showing, and its surprisal in bits."""
+        """Whether a unit is noticed as an error in this showing, and its surprisal in bits.
+
+        What is noticed of a sign is that it contradicts what the subject thinks of the unit.
+        """
         key = self._key.look_up(unit)
         p_notice = P_FALSE_ALARM if key is None else self._p_notice(unit, key)
-        noticed = uniform(self._subject_seed, self._run_seed, "notice", presentation, unit.response_id, unit.index) < p_notice
-        return noticed, 0.0 if key is None else key.surprisal_bits
+        found_wrong = uniform(self._subject_seed, self._run_seed, "notice", presentation, unit.response_id, unit.index) < p_notice
+        rejected = unit.marker is not None and unit.marker.polarity is Polarity.REJECT
+        return found_wrong != rejected, 0.0 if key is None else key.surprisal_bits
 
     def _p_notice(self, unit: UnitShown, key: UnitKey) -> float:
         taste = uniform(self._subject_seed, "taste", unit.response_id, unit.index)
@@ -101,7 +110,7 @@ class Mind:
     def see(self, presentation: str, unit: UnitShown, onset_s: float) -> Showing:
         """Judge a unit and remember that it was shown."""
         noticed, surprisal_bits = self.judge(presentation, unit)
-        showing = Showing(onset_s, presentation, unit.index, unit.response_id, surprisal_bits, noticed)
+        showing = Showing(onset_s, presentation, unit.index, unit.response_id, surprisal_bits, noticed, unit.marker is not None)
         if unit.response_id is not None:
             onsets_s = self._first_onset_s.setdefault(unit.response_id, {})
             onsets_s[presentation] = min(onset_s, onsets_s.get(presentation, onset_s))
@@ -111,7 +120,7 @@ class Mind:
 
     def strength(self, showing: Showing) -> float:
         """Factor on the answer to one showing, from what was seen up to now: repetition, refractoriness, fatigue."""
-        factor = KEPT_PER_HOUR ** (max(showing.onset_s, 0.0) / 3600)
+        factor = KEPT_PER_HOUR ** (max(showing.onset_s, 0.0) / 3600) * (SIGN_FACTOR if showing.sign else 1.0)
         if showing.response_id is not None:
             onsets_s = self._first_onset_s[showing.response_id]
             own = (onsets_s[showing.presentation], showing.presentation)

@@ -3,14 +3,13 @@
 from decoders.evidence.combination import Combination, CombinedEvidence, Readings, fit_combination, held_out_combination, p_error_of, reward_of, weighted_sum
 from decoders.evidence.correlation import evidence_correlation
 from decoders.evidence.log_odds import LogOddsSum, fit_log_odds
-from decoders.evidence.polarity import Polarity, PolarityCalibration, fit_polarities, for_rejections, unit_llr
+from decoders.evidence.polarity import PolarityCalibration, fit_polarities, for_rejections, unit_llr
 from decoders.evidence.spans import fit_spans, span_llr
 
 __all__ = [
     "Combination",
     "CombinedEvidence",
     "LogOddsSum",
-    "Polarity",
     "PolarityCalibration",
     "Readings",
     "evidence_correlation",

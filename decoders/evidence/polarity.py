@@ -4,7 +4,6 @@ An error-related potential after "accept" says that the unit is wrong, after "re
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +11,10 @@ from numpy.typing import NDArray
 from decoders.calibration import calibrated_llr, fit_calibration
 from decoders.fitted import Calibration
 from decoders.spec import FitError
+from messaging.words import Polarity
 
 MIN_TRIALS = 10
 """Trials with and without disagreement that each polarity needs for a calibration of its own."""
-
-
-class Polarity(StrEnum):
-    """What a verdict marker says of the unit before it."""
-
-    ACCEPT = "accept"
-    REJECT = "reject"
 
 
 def unit_llr(llr_disagreement: float, polarity: Polarity) -> float:
@@ -41,7 +34,8 @@ def for_rejections(calibration: Calibration) -> Calibration:
     Everything that takes a `Calibration` (`decoders.rewarding.valuation`: llr, its spread, rewards) can use it as it is: slope,
     intercept and prior speak of the opposite class, and the two kinds of wrong decision change places.
     """
-    bootstrap = np.column_stack([-calibration.bootstrap[:, 0], -calibration.bootstrap[:, 1], 1 - calibration.bootstrap[:, 2]])
+    refits = np.asarray(calibration.bootstrap, dtype=np.float64).reshape(-1, 3)
+    bootstrap = np.column_stack([-refits[:, 0], -refits[:, 1], 1 - refits[:, 2]])
     return replace(
         calibration,
         slope=-calibration.slope,

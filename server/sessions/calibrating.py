@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.rewards import CalibrationResult, CalibrationWish
 from server import clock
 from server.database import insert_new
+from server.sessions.protocols import Protocol, Shows
 from server.sessions.states import RecordingState, SessionState
 from server.tables import recordings, sessions
 
@@ -29,6 +30,9 @@ class CalibrationCourse(BaseModel):
     """Name of the protocol that calibrates."""
     trials_per_block: int
     item_set: str
+    shows: Shows = Shows()
+    n_trials: int | None = None
+    """Trials of a round; None: every response once."""
     rounds: tuple[tuple[int, int], ...]
     """First trial and number of trials of each time that it was (or is) calibrated."""
     n_recordings: int = 1
@@ -39,6 +43,11 @@ class CalibrationCourse(BaseModel):
     """The next recording begins when the present one has ended."""
     result: CalibrationResult | None = None
     """What came of the last round."""
+
+    @classmethod
+    def of(cls, kind: Protocol, item_set: str, rounds: tuple[tuple[int, int], ...]) -> "CalibrationCourse":
+        """Begin the course of a protocol that calibrates."""
+        return cls(protocol=kind.name, trials_per_block=kind.trials_per_block, item_set=item_set, shows=kind.shows, n_trials=kind.n_trials, rounds=rounds)
 
     def is_calibrating(self, trial: int) -> bool:
         """Whether a trial belongs to a calibration."""

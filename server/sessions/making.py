@@ -17,7 +17,7 @@ from server.errors import BadRequest
 from server.items import Identity, marks_of, responses_of
 from server.sessions.calibrating import KEY, CalibrationCourse
 from server.sessions.planning import PlannedTrial, Timing, planned_trials
-from server.sessions.protocols import Protocol, calibration_for, protocol
+from server.sessions.protocols import Protocol, Shows, calibration_for, protocol
 from server.sessions.states import RecordingState, SessionState
 from server.sessions.store import enter, move
 from server.tables import sessions, trials
@@ -91,19 +91,23 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     now = clock.utc_now()
     session_id = f"{now[:10].replace('-', '')}-{now[11:19].replace(':', '')}-{secrets.token_hex(3)}"
     async with database.write() as connection:
-        responses = await responses_of(connection, wish.item_set or kind.item_set)
-        n_trials = len(responses) if wish.n_trials is None else wish.n_trials
+        item_set = wish.item_set or kind.item_set
+        responses = await responses_of(connection, item_set)
+        marks = await _marks(connection, item_set, kind.shows)
+        n_trials = wish.n_trials or kind.n_trials or len(responses)
         values = _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials)
         first, shown_before = await _calibration(connection, wish, calibration_for(kind.task, protocols)) if wish.calibrate else (None, [])
         n_first = first.rounds[0][1] if first is not None else 0
+        marks_before = await _marks(connection, first.item_set, first.shows) if first is not None else {}
         if first is not None:
             values["parameters"][KEY] = first.model_dump(mode="json")
         await enter(connection, values, who)
     common: dict[str, Any] = {"seed": seed, "in_all": n_first + n_trials}
-    block = first.trials_per_block if first is not None else kind.trials_per_block
+    before: dict[str, Any] = {} if first is None else {"trials_per_block": first.trials_per_block, "shows": first.shows, "marks": marks_before}
+    texts: dict[str, Any] = {"trials_per_block": kind.trials_per_block, "shows": kind.shows, "marks": marks, "first": n_first}
     plan = chain(
-        planned_trials(session_id, shown_before, timing, n_trials=n_first, trials_per_block=block, **common),
-        planned_trials(session_id, responses, timing, n_trials=n_trials, trials_per_block=kind.trials_per_block, first=n_first, **common),
+        planned_trials(session_id, shown_before, timing, n_trials=n_first, **({"trials_per_block": 1} | before), **common),
+        planned_trials(session_id, responses, timing, n_trials=n_trials, **texts, **common),
     )
     try:
         # Each part in a thread: pages, lab and worker are answered meanwhile.
@@ -120,6 +124,22 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     return session_id
 
 
+async def _marks(connection: AsyncConnection, item_set: str, shows: Shows) -> dict[str, dict[str, list[int]]]:
+    """Read the marks that decide about signs; none where no sign is shown.
+
+    Raises
+    ------
+    BadRequest
+        Signs are to contradict the marks, and there are none.
+    """
+    if shows.verdict is None:
+        return {}
+    marked = await marks_of(connection, item_set)
+    if shows.verdict.wrong_share is not None and not any("wrong" in marks for marks in marked.values()):
+        raise BadRequest(f"No word of the item set '{item_set}' is marked as wrong.", "Calibrate with items whose errors are marked.")
+    return marked
+
+
 async def _calibration(connection: AsyncConnection, wish: NewSession, shows: Protocol) -> tuple[CalibrationCourse, list[dict[str, Any]]]:
     """Look the items of a calibration up.
 
@@ -132,21 +152,22 @@ async def _calibration(connection: AsyncConnection, wish: NewSession, shows: Pro
     shown = await responses_of(connection, item_set)
     if not any("wrong" in marks for marks in (await marks_of(connection, item_set)).values()):
         raise BadRequest(f"No word of the item set '{item_set}' is marked as wrong.", "Calibrate with items whose errors are marked.")
-    n_trials = len(shown) if wish.n_calibration_trials is None else wish.n_calibration_trials
-    return CalibrationCourse(protocol=shows.name, trials_per_block=shows.trials_per_block, item_set=item_set, rounds=((0, n_trials),)), shown
+    n_trials = wish.n_calibration_trials or shows.n_trials or len(shown)
+    return CalibrationCourse.of(shows, item_set, rounds=((0, n_trials),)), shown
 
 
 async def plan_again(connection: AsyncConnection, row: dict[str, Any], course: CalibrationCourse | None) -> CalibrationCourse:
     """Plan one more round of calibration after all other trials; a session that had none gets its first."""
     if course is None:
         shows = calibration_for(row["task"])
-        course = CalibrationCourse(protocol=shows.name, trials_per_block=shows.trials_per_block, item_set=shows.item_set, rounds=())
+        course = CalibrationCourse.of(shows, shows.item_set, rounds=())
     shown = await responses_of(connection, course.item_set)
-    n_trials = course.rounds[-1][1] if course.rounds else len(shown)
+    n_trials = course.rounds[-1][1] if course.rounds else course.n_trials or len(shown)
     first = int((await connection.execute(sa.select(sa.func.max(trials.c.trial)).where(trials.c.session_id == row["session_id"]))).scalar() or 0) + 1
     known = row["parameters"]
     timing = Timing(**{name: known[name] for name in ("soa_ms", "jitter_ms", "fixation_ms", "blank_ms", "prompt_ms")})
-    common: dict[str, Any] = {"trials_per_block": course.trials_per_block, "first": first, "in_all": first + n_trials}
+    marks = await _marks(connection, course.item_set, course.shows)
+    common: dict[str, Any] = {"trials_per_block": course.trials_per_block, "first": first, "in_all": first + n_trials, "shows": course.shows, "marks": marks}
     plan = planned_trials(row["session_id"], shown, timing, seed=known["seed"] + first, n_trials=n_trials, **common)
     await connection.execute(sa.insert(trials), [_trial_row(row["session_id"], p) for p in plan])
     return course.model_copy(update={"rounds": (*course.rounds, (first, n_trials)), "active": True, "result": None})
@@ -173,6 +194,7 @@ def _values(
     parameters = {
         "seed": seed, "soa_ms": timing.soa_ms, "jitter_ms": timing.jitter_ms, "prompt_ms": timing.prompt_ms,
         "fixation_ms": timing.fixation_ms, "blank_ms": timing.blank_ms, "n_trials": n_trials,
+        "instruction": kind.instruction,
     }  # fmt: skip
     return {
         "session_id": session_id, "recording_id": f"{session_id}-1", "subject": wish.subject, "protocol": kind.name, "task": kind.task,

@@ -1,13 +1,17 @@
 """The plan of a session: which response when, and each word's time. It follows from the seed alone and is stored."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from messaging.identity import digest
-from messaging.pages import Trial, TrialUnit
-from server.items import units_of
+from messaging.pages import ShownBefore, Trial, TrialUnit
+from messaging.records import StepShown
+from messaging.words import TimeLock
+from server.sessions.markers import Marks, marker_of
+from server.sessions.protocols import Shows, Verdicts
+from server.sessions.units import Piece, UnitOf, pieces_of
 
 PROMPT_FIRST_MS = 800.0
 PROMPT_WORD_MS = 300.0
@@ -24,6 +28,9 @@ class Timing:
     fixation_ms: float
     blank_ms: float
     prompt_ms: float | None = None
+
+
+WORDS = Shows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ def planned_trials(
     trials_per_block: int,
     first: int = 0,
     in_all: int | None = None,
+    shows: Shows = WORDS,
+    marks: Mapping[str, Marks] | None = None,
 ) -> Iterator[PlannedTrial]:
     """Plan a session, trial by trial.
 
@@ -68,6 +77,10 @@ def planned_trials(
         Number of the first trial; trials of the same session stand before it.
     in_all : int, optional
         Trials of the whole session; None: these.
+    shows : Shows
+        What is one unit, and whether a sign follows each.
+    marks : mapping, optional
+        response_id -> mark -> words, for the signs; no mark itself stands in a plan.
 
     Yields
     ------
@@ -84,7 +97,11 @@ def planned_trials(
         for number, row in enumerate(again[: n_trials - before], start=first + before):
             jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
             block = -(-first // trials_per_block) + (number - first) // trials_per_block
-            trial = _trial(session_id, row, timing, jitter, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
+            units = _units(row, timing, shows, (marks or {}).get(row["response_id"], {}), jitter)
+            trial = _trial(session_id, row, timing, units, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
+            if shows.verdict is not None:
+                # A sign stays until the next phrase; after the last, as long as that takes at most.
+                trial = trial.model_copy(update={"unit_ms": timing.soa_ms + timing.jitter_ms})
             shown = number - first + 1
             if shown % trials_per_block == 0 and shown < n_trials:
                 trial = trial.model_copy(update={"last_of_block": True})
@@ -92,24 +109,69 @@ def planned_trials(
 
 
 def plan_trials(
-    session_id: str, responses: list[dict[str, Any]], timing: Timing, *, seed: int, n_trials: int | None, trials_per_block: int
+    session_id: str,
+    responses: list[dict[str, Any]],
+    timing: Timing,
+    *,
+    seed: int,
+    n_trials: int | None,
+    trials_per_block: int,
+    shows: Shows = WORDS,
+    marks: Mapping[str, Marks] | None = None,
 ) -> list[PlannedTrial]:
     """Plan a whole session at once; `n_trials` None shows every response once."""
     wanted = len(responses) if n_trials is None else n_trials
-    return list(planned_trials(session_id, responses, timing, seed=seed, n_trials=wanted, trials_per_block=trials_per_block))
+    return list(planned_trials(session_id, responses, timing, seed=seed, n_trials=wanted, trials_per_block=trials_per_block, shows=shows, marks=marks))
 
 
-def _trial(session_id: str, row: dict[str, Any], timing: Timing, jitter: random.Random, *, number: int, block: int, n_trials: int, repeat: int) -> Trial:
-    prompt_ms = reading_time_ms(row["prompt"]) if timing.prompt_ms is None else timing.prompt_ms
-    onset_ms = prompt_ms + timing.fixation_ms
+def _units(row: dict[str, Any], timing: Timing, shows: Shows, marks: Marks, draw: random.Random) -> tuple[TrialUnit, ...]:
+    """Cut a response and give each unit its time; draws from `draw` alone."""
+    at_ms = _prompt_ms(row, timing) + timing.fixation_ms
     units = []
-    for index, (start, end, text) in enumerate(units_of(row["text"])):
-        units.append(
-            TrialUnit(
-                index=index, text=text, item_id=row["item_id"], response_id=row["response_id"], char_start=start, char_end=end, onset_ms=round(onset_ms, 3)
-            )
+    for index, piece in enumerate(pieces_of(row["text"], shows.units, shows.phrase_words)):
+        unit = TrialUnit(
+            index=index,
+            text=piece.text,
+            item_id=row["item_id"],
+            response_id=row["response_id"],
+            char_start=piece.char_start,
+            char_end=piece.char_end,
+            onset_ms=round(at_ms, 3),
+            words=None if shows.units is UnitOf.WORD else (piece.first_word, piece.end_word),
+            step=_step(row["response_id"], index) if shows.units is UnitOf.STEP else None,
         )
-        onset_ms += timing.soa_ms + jitter.uniform(-timing.jitter_ms, timing.jitter_ms)
+        if shows.verdict is not None:
+            unit = _with_sign(unit, piece, shows.verdict, marks, draw)
+        units.append(unit)
+        at_ms = unit.onset_ms + timing.soa_ms + draw.uniform(-timing.jitter_ms, timing.jitter_ms)
+    return tuple(units)
+
+
+def _step(response_id: str, index: int) -> StepShown:
+    return StepShown(step_id=f"{response_id}.{index}", parent_id=f"{response_id}.{index - 1}" if index else None)
+
+
+def _with_sign(unit: TrialUnit, piece: Piece, verdict: Verdicts, marks: Marks, draw: random.Random) -> TrialUnit:
+    """Let a unit be read first; its onset is then that of the sign."""
+    marker = marker_of(piece, verdict, marks, draw)
+    read_ms = verdict.first_word_ms + verdict.word_ms * (piece.end_word - piece.first_word)
+    delay_ms = verdict.delay_ms + draw.uniform(-verdict.delay_jitter_ms, verdict.delay_jitter_ms)
+    return unit.model_copy(
+        update={
+            "before": ShownBefore(onset_ms=unit.onset_ms, duration_ms=read_ms),
+            "onset_ms": round(unit.onset_ms + read_ms + delay_ms, 3),
+            "sign": getattr(verdict, marker.polarity),
+            "marker": marker,
+            "time_lock": TimeLock.MARKER,
+        }
+    )
+
+
+def _prompt_ms(row: dict[str, Any], timing: Timing) -> float:
+    return reading_time_ms(row["prompt"]) if timing.prompt_ms is None else timing.prompt_ms
+
+
+def _trial(session_id: str, row: dict[str, Any], timing: Timing, units: tuple[TrialUnit, ...], *, number: int, block: int, n_trials: int, repeat: int) -> Trial:
     return Trial(
         trial=number,
         block=block,
@@ -117,9 +179,9 @@ def _trial(session_id: str, row: dict[str, Any], timing: Timing, jitter: random.
         presentation=presentation_id(session_id, number, repeat),
         repeat=repeat,
         prompt=row["prompt"],
-        prompt_ms=prompt_ms,
+        prompt_ms=_prompt_ms(row, timing),
         fixation_ms=timing.fixation_ms,
-        units=tuple(units),
+        units=units,
         blank_ms=timing.blank_ms,
     )
 

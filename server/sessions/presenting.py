@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.identity import event_id
 from messaging.lab import LabEvent, ServerTime
 from messaging.pages import Onsets, ShownUnit, SubjectRating, SubjectResponse, Trial
-from messaging.records import ClockFit, UnitShown
+from messaging.records import ClockFit
 from messaging.words import EventType, OnsetSource
 from server.errors import BadRequest
 from server.sessions import outbox
@@ -127,7 +127,7 @@ def _units(session_id: str, trial: Trial, shown: Iterable[ShownUnit], fit: Clock
                 trial=trial.trial,
                 presentation=trial.presentation,
                 repeat=trial.repeat,
-                unit=UnitShown(**unit.model_dump(exclude={"onset_ms"})),
+                unit=unit.shown(),
             )
         )
     return events

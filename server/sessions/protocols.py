@@ -11,11 +11,56 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from server.errors import Conflict, NotFound, validation_sentence
 from server.items import Identity
+from server.sessions.units import UnitOf
+
+DEFAULT = "token_rsvp"
+"""What a new session begins with: named first in lists."""
 
 LARGEST_FILE = 64_000
 """Bytes; a protocol is some ten lines."""
 
 Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sign = Annotated[str, Field(min_length=1, max_length=20)]
+
+
+class Verdicts(BaseModel):
+    """Verdict markers: each unit is read, the screen goes blank, and a sign accepts or rejects it. Windows are cut around the sign."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    accept: Sign = "✓"
+    reject: Sign = "✗"
+    delay_ms: Milliseconds = 400.0
+    """Blank between unit and sign."""
+    delay_jitter_ms: Milliseconds = 100.0
+    first_word_ms: Milliseconds = 400.0
+    word_ms: Milliseconds = 230.0
+    """A unit is shown for `first_word_ms` and this much for each of its words."""
+    reject_share: Share = 0.3
+    """How often the sign rejects, drawn from the session's seed, where the items hold no verdict of a verifier."""
+    wrong_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """While calibrating: how often the sign contradicts the items' marks."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Verdicts":
+        if self.accept == self.reject:
+            raise ValueError(f"accept and reject are both {self.accept!r}: nobody could tell them apart")
+        if self.delay_jitter_ms > self.delay_ms:
+            raise ValueError(f"delay_jitter_ms is {self.delay_jitter_ms:g}, more than delay_ms ({self.delay_ms:g})")
+        return self
+
+
+class Shows(BaseModel):
+    """What of a response is one unit, and what is shown with it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    units: UnitOf = UnitOf.WORD
+    phrase_words: int = 4
+    verdict: Verdicts | None = None
 
 
 class Protocol(BaseModel):
@@ -40,8 +85,29 @@ class Protocol(BaseModel):
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Probability of the positive class before any EEG."""
     trials_per_block: Annotated[int, Field(ge=1, le=1000)] = 10
+    n_trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """None: every response of the items once."""
+    units: UnitOf = UnitOf.WORD
+    """What is shown and decoded as one."""
+    phrase_words: Annotated[int, Field(ge=1, le=50)] = 4
+    """Words of a phrase at most; it ends earlier at a punctuation mark or a line's end."""
+    verdict: Verdicts | None = None
+    instruction: Annotated[str, Field(max_length=2000)] = ""
+    """What the subject reads before the first trial: a heading, then paragraphs, one a line."""
     calibrates: bool = False
     """Its items carry marks, and a decoder for `task` is fitted on them."""
+
+    @property
+    def shows(self) -> Shows:
+        """What its trials are made of."""
+        return Shows(units=self.units, phrase_words=self.phrase_words, verdict=self.verdict)
+
+    @model_validator(mode="after")
+    def _verdicts_fit(self) -> "Protocol":
+        contradicts = self.verdict is not None and self.verdict.wrong_share is not None
+        if self.verdict is not None and contradicts != self.calibrates:
+            raise ValueError("verdict.wrong_share belongs to a protocol that calibrates, and to no other")
+        return self
 
     @model_validator(mode="after")
     def _jitter_fits(self) -> "Protocol":
@@ -64,7 +130,7 @@ def shipped_protocols() -> dict[str, Protocol]:
     folder = files("server") / "protocols"
     texts = {f.name: f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".toml")}
     found = [Protocol.model_validate(tomllib.loads(texts[name])) for name in sorted(texts)]
-    return {p.name: p for p in sorted(found, key=lambda p: p.calibrates)}
+    return {p.name: p for p in sorted(found, key=lambda p: (p.calibrates, p.name != DEFAULT))}
 
 
 def all_protocols(folder: Path) -> dict[str, Protocol | Damaged]:

@@ -21,7 +21,6 @@ from messaging.pages import (
     ShownTrial,
     Trial,
 )
-from messaging.records import UnitShown
 from messaging.tasks import side_by_side
 from server import clock
 from server.access import Caller, Scope
@@ -209,7 +208,7 @@ async def _shown_trials(connection: AsyncConnection, session_id: str) -> tuple[S
     recent = []
     for plan, state, shown, text in await connection.execute(query):
         trial = Trial.model_validate(plan)
-        units = tuple(UnitShown(**u.model_dump(exclude={"onset_ms"})) for u in trial.units)
+        units = tuple(u.shown() for u in trial.units)
         seen = ShownTrial(trial=trial.trial, presentation=trial.presentation, prompt=trial.prompt, response=text, units=units, shown=shown)
         if state == "running" and current is None:
             current = seen

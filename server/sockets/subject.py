@@ -83,7 +83,15 @@ async def _converse(websocket: WebSocket, outlet: Outlet, hello: SubjectHello, s
         other.outlet.close()  # the same page on a connection that it has given up
     page = board.pages[session_id] = SubjectPage(outlet, hello.page_life)
     showing = Showing(service, session_id, outlet, hello.page_life)
-    outlet.offer(SubjectWelcome(session_id=session_id, protocol=row["protocol"], n_trials=n_trials, trials_done=done))
+    outlet.offer(
+        SubjectWelcome(
+            session_id=session_id,
+            protocol=row["protocol"],
+            n_trials=n_trials,
+            trials_done=done,
+            instruction=str((row["parameters"] or {}).get("instruction", "")),
+        )
+    )
     board.changed.ring()
     try:
         await side_by_side(showing.read(websocket), showing.follow())

@@ -93,6 +93,9 @@ def test_a_whole_session(own_server: LiveServer) -> None:
         "char_start": 2,
         "char_end": 6,
         "time_lock": "unit",
+        "words": None,
+        "marker": None,
+        "step": None,
     }
     assert "wrong" not in json.dumps(events)
     assert unit["event_id"] == event_id(session_id, unit["presentation"], EventType.UNIT, 0)

@@ -1,10 +1,34 @@
 import { describe, expect, it } from "vitest";
 import { tokenState } from "../src/access/access_rest";
 import { families, verdictSentence } from "../src/library/decoder_words";
+import type { ProtocolDetail, Verdicts } from "../src/library/library_rest";
+import { trialParts } from "../src/library/trial_parts";
 import { nameFault, readItemFile, setName, wordsOf } from "../src/library/items_file";
 
 const good = JSON.stringify({ item_id: "i1", prompt: "Why?", responses: [{ response_id: "r1", text: "It is so.", wrong: [2] }] });
 const line = (value: unknown): string => JSON.stringify(value);
+
+const TIMES = { soa_ms: 450, jitter_ms: 50, fixation_ms: 500, blank_ms: 800 };
+const protocolOf = (verdict: Verdicts | null): ProtocolDetail => ({
+  ...{ name: "p", task: "p", title: "P", item_set: "first", prior: 0.15, trials_per_block: 10, calibrates: false, units: "phrase" },
+  ...TIMES,
+  verdict,
+});
+
+describe("the picture of a trial", () => {
+  const verdict: Verdicts = { accept: "ja", reject: "nein", delay_ms: 400, delay_jitter_ms: 100, first_word_ms: 400, word_ms: 200, reject_share: 0.3, wrong_share: null };
+
+  it("has words one after the other, without a gap", () => {
+    const parts = trialParts(protocolOf(null));
+    expect(parts.map((part) => part.startMs)).toEqual([0, 500, 950, 1400, 1850, 2300]);
+    expect(parts.filter((part) => part.jitterMs > 0)).toHaveLength(3);
+  });
+
+  it("has a phrase, a blank and a sign, as long as the protocol says", () => {
+    const parts = trialParts(protocolOf(verdict));
+    expect(parts.map((part) => [part.text, part.durationMs])).toEqual([["+", 500], ["The Earth is", 1000], ["", 400], ["ja or nein", 450], ["", 800]]);
+  });
+});
 
 describe("item files", () => {
   it("reads items with their marks and passes over empty lines", () => {

@@ -27,6 +27,24 @@ describe("trialSteps", () => {
     expect(kinds).toEqual(["prompt@0", "fixation@1000", "unit@1500", "blank@1800", "unit@1950", "blank@2250", "end@3050"]);
   });
 
+  it("shows a phrase, a blank and then its sign, which stays until the next phrase", () => {
+    const before = (atMs: number) => ({ onset_ms: atMs, duration_ms: 900 });
+    const units = [
+      { index: 0, text: "two and two", onset_ms: 2800, before: before(1500), sign: "✓" },
+      { index: 1, text: "are five", onset_ms: 5200, before: before(3950), sign: "✗" },
+    ];
+    const steps = trialSteps(trialOf(2, { units, unit_ms: 1200 }));
+    expect(steps.map((step) => `${step.kind}@${step.atMs}`)).toEqual([
+      "prompt@0", "fixation@1000", "phrase@1500", "blank@2400", "unit@2800", "phrase@3950", "blank@4850", "unit@5200", "blank@6400", "end@7200",
+    ]);
+    expect(steps.filter((step) => step.kind === "phrase").map((step) => step.text)).toEqual(["two and two", "are five"]);
+  });
+
+  it("moves phrases and signs together behind prompt and fixation", () => {
+    const units = [{ index: 0, text: "a", onset_ms: 1000, before: { onset_ms: 0, duration_ms: 600 }, sign: "✓" }];
+    expect(trialSteps(trialOf(1, { units, unit_ms: 1200 })).filter((step) => step.kind === "phrase" || step.kind === "unit").map((step) => step.atMs)).toEqual([1500, 2500]);
+  });
+
   it("moves all units together behind prompt and fixation when they would cover them", () => {
     const trial = trialOf(2, { units: [{ index: 0, text: "a", onset_ms: 0 }, { index: 1, text: "b", onset_ms: 430 }] });
     const units = trialSteps(trial).filter((step) => step.kind === "unit");

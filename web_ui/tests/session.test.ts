@@ -22,7 +22,7 @@ class Bench {
       pageLife,
       auto,
       outbox,
-      stage: { prompt: () => undefined, fixation: () => undefined, unit: (text) => void (text !== "" && this.texts.push(text)) },
+      stage: { prompt: () => undefined, fixation: () => undefined, phrase: () => undefined, unit: (text) => void (text !== "" && this.texts.push(text)) },
       frames: { request: (callback) => void (this.callback = callback), after: (task) => void this.tasks.push(task) },
       nowMs: () => this.nowMs,
       connect: () => ({

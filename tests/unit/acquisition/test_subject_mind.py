@@ -5,8 +5,9 @@ import pytest
 
 from acquisition.simulated_subject import ResponseKey, SubjectKey, draw_effect_scale
 from acquisition.simulated_subject.evoked import answer_to
-from acquisition.simulated_subject.mind import Mind, Showing
-from messaging.records import UnitShown
+from acquisition.simulated_subject.mind import SIGN_FACTOR, Mind, Showing
+from messaging.records import MarkerShown, UnitShown
+from messaging.words import Polarity
 
 N = 4000
 KEY = SubjectKey({"long": ResponseKey((5.0,) * (3 * N), frozenset(range(2 * N)), frozenset(range(N, 2 * N)))})
@@ -97,3 +98,32 @@ def test_effect_scales_of_a_population() -> None:
     some = np.log(scales[scales > 0])
     assert abs(np.median(some)) < 0.05
     assert abs(np.std(some) - 0.52) < 0.04
+
+
+def sign(first_word: int, end_word: int, polarity: Polarity) -> UnitShown:
+    marker = MarkerShown(polarity=polarity, source="drawn")
+    return UnitShown(index=first_word, text="phrase", response_id="long", words=(first_word, end_word), marker=marker)
+
+
+@pytest.mark.parametrize(
+    ("words", "p_wrong"),
+    [
+        (range(0, N, 3), 0.04 * 0.05 + 0.96 * 0.8),  # wrong words
+        (range(N, 2 * N - 3, 3), 0.04 * 0.05 + 0.96 * 0.5),  # all of them subtle
+        (range(2 * N, 3 * N - 3, 3), 0.02 * 0.5 + 0.98 * 0.05),  # right ones
+    ],
+)
+def test_what_is_noticed_of_a_sign_is_that_it_contradicts_the_subject(words: range, p_wrong: float) -> None:
+    mind = Mind(KEY, subject_seed=2, run_seed=5)
+    accepted = np.array([mind.judge("p", sign(k, k + 3, Polarity.ACCEPT))[0] for k in words])
+    rejected = np.array([mind.judge("p", sign(k, k + 3, Polarity.REJECT))[0] for k in words])
+    assert abs(accepted.mean() - p_wrong) < 4 * np.sqrt(p_wrong * (1 - p_wrong) / len(words))
+    assert (accepted != rejected).all()  # one opinion of a phrase, whatever the sign says
+
+
+def test_a_sign_has_no_surprisal_of_its_own_and_is_answered_more_strongly_than_a_word() -> None:
+    mind = Mind(KEY, 2, 5)
+    shown = sign(0, 3, Polarity.ACCEPT)
+    assert mind.judge("p", shown)[1] == 0.0
+    assert mind.judge("p", shown.model_copy(update={"marker": None}))[1] == 5.0
+    assert mind.strength(mind.see("p", shown, 0.0)) == SIGN_FACTOR * Mind(KEY, 2, 5).strength(Mind(KEY, 2, 5).see("p", unit(0, None), 0.0))

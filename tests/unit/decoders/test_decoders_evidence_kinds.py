@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from decoders.evidence import LogOddsSum, Polarity, fit_log_odds, fit_polarities, fit_spans, for_rejections, p_error_of, span_llr, unit_llr
+from decoders.evidence import LogOddsSum, fit_log_odds, fit_polarities, fit_spans, for_rejections, p_error_of, span_llr, unit_llr
 from decoders.evidence.spans import span_terms
 from decoders.metrics import area_under_curve, calibration_slope
 from decoders.rewarding import calibration_lines, llr_of, valuation
 from decoders.spec import FitError
+from messaging.words import Polarity
 
 PRIORS = st.floats(0.02, 0.98)
 

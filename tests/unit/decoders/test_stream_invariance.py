@@ -210,9 +210,9 @@ def test_a_refused_state_leaves_a_new_decoder():
 
 
 def test_marks_of_right_and_wrong_have_no_place_in_the_log():
-    """What is not in the log cannot reach a reward: a unit carries its text and place, nothing more."""
+    """What is not in the log cannot reach a reward: a unit carries its text and place and the sign that was shown, nothing more."""
     fields = set(unit(100)["unit"].model_dump())
-    assert fields == {"index", "text", "item_id", "response_id", "char_start", "char_end", "time_lock"}
+    assert fields == {"index", "text", "item_id", "response_id", "char_start", "char_end", "time_lock", "words", "marker", "step"}
     plain = log(header(), SAMPLES, [(0, use()), *((onset, unit(onset, i)) for i, onset in enumerate(range(300, 5000, 400)))])
     renamed = [r.model_copy(update={"unit": r.unit.model_copy(update={"text": "wrong"})}) if getattr(r, "unit", None) else r for r in plain]
     llrs = [[reward.llr for reward in rewards_of(OnlineDecoder(LOAD), records)] for records in (plain, renamed)]

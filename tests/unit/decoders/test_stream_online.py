@@ -7,8 +7,8 @@ from decoders.running import Decoded
 from decoders.spec import StreamError
 from decoders.stream import Loss
 from messaging import identity
-from messaging.records import RecordError
-from messaging.words import EventType, LabelKind, ReleaseState, Signal
+from messaging.records import MarkerShown, RecordError, StepShown
+from messaging.words import EventType, LabelKind, Polarity, ReleaseState, Signal, TimeLock
 from tests.reference.decoder_logs import NAMES, fitted, header, loader, log, rewards_of, unit, use
 
 
@@ -303,3 +303,32 @@ def test_a_log_has_its_header_first_and_its_end_last():
     rewards_of(online, records)
     with pytest.raises(StreamError, match="follows the log's end"):
         online.receive(records[1].__class__(len(records) + 1, 3000, 0.0, noise(5)))
+
+
+def marked(onset, index, polarity):
+    event = unit(onset, index)
+    shown = event["unit"].model_copy(update={"marker": MarkerShown(polarity=polarity, source="drawn"), "time_lock": TimeLock.MARKER})
+    return {**event, "unit": shown}
+
+
+def test_after_a_rejection_the_same_window_says_the_opposite_of_the_unit():
+    plain, accepted, rejected = (
+        decode([(0, use()), (500, event)])[0] for event in (unit(400), marked(400, 0, Polarity.ACCEPT), marked(400, 0, Polarity.REJECT))
+    )
+    assert accepted.time_lock is TimeLock.MARKER
+    assert (accepted.llr, accepted.reward, accepted.reward_nc) == (plain.llr, plain.reward, plain.reward_nc)
+    assert rejected.llr == pytest.approx(-accepted.llr, rel=1e-12)
+    assert rejected.llr_sd == pytest.approx(accepted.llr_sd, rel=1e-9)
+    assert rejected.confidence == pytest.approx(accepted.confidence)
+    assert rejected.p_error == pytest.approx(1 / (1 + np.exp(accepted.llr - np.log(0.2 / 0.8))))
+    assert rejected.reward == pytest.approx(2 * (0.2 - rejected.p_error))
+    assert accepted.label_id == rejected.label_id  # of the unit, whatever was said of it
+
+
+def test_a_step_of_reasoning_gives_a_label_of_kind_step():
+    event = unit(400, 2)
+    step = event["unit"].model_copy(update={"step": StepShown(step_id="r.2", parent_id="r.1")})
+    (reward,) = decode([(0, use()), (500, {**event, "unit": step})])
+    assert reward.kind is LabelKind.STEP
+    assert reward.label_id == identity.label_id("ses", "pres", LabelKind.STEP, 2, Signal.ERROR, "sub")
+    assert reward.unit.step == StepShown(step_id="r.2", parent_id="r.1")

@@ -2,6 +2,10 @@
 
 export type OperatorDown = (OperatorState | OperatorQuality | OperatorImpedance | OperatorAlarm | CommittedRewards | Refusal)
 /**
+ * What a verdict marker says of the unit before it.
+ */
+export type Polarity = ("accept" | "reject")
+/**
  * Why a connection was refused or closed, for programs.
  */
 export type RefusalCode = ("bad_message" | "unauthorized" | "forbidden" | "not_found" | "conflict" | "replaced" | "too_slow" | "failed")
@@ -110,12 +114,30 @@ char_end?: (number | null)
 char_start?: (number | null)
 index: number
 item_id?: (string | null)
+marker?: (MarkerShown | null)
 response_id?: (string | null)
+step?: (StepShown | null)
 text: string
 /**
  * What a window is cut around.
  */
 time_lock?: ("unit" | "marker" | "response")
+words?: ([unknown, unknown, ...(unknown)[]] | null)
+}
+/**
+ * A sign that appeared after a unit; the answer of the brain is to the sign.
+ */
+export interface MarkerShown {
+kind?: "verdict"
+polarity: Polarity
+source: ("verifier" | "drawn")
+}
+/**
+ * Which step of a chain of thought a unit is.
+ */
+export interface StepShown {
+parent_id?: (string | null)
+step_id: string
 }
 /**
  * Something that is wrong now and stays in the state until it is over.
@@ -264,6 +286,7 @@ type: "command"
  * The page is the session's page now, down.
  */
 export interface SubjectWelcome {
+instruction?: string
 n_trials: number
 protocol: string
 session_id: string
@@ -301,17 +324,29 @@ units: TrialUnit[]
  * A unit and when to show it.
  */
 export interface TrialUnit {
+before?: (ShownBefore | null)
 char_end?: (number | null)
 char_start?: (number | null)
 index: number
 item_id?: (string | null)
+marker?: (MarkerShown | null)
 onset_ms: number
 response_id?: (string | null)
+sign?: (string | null)
+step?: (StepShown | null)
 text: string
 /**
  * What a window is cut around.
  */
 time_lock?: ("unit" | "marker" | "response")
+words?: ([unknown, unknown, ...(unknown)[]] | null)
+}
+/**
+ * A unit that is read before the sign that its window is cut around.
+ */
+export interface ShownBefore {
+duration_ms: number
+onset_ms: number
 }
 /**
  * The batch is in the server's outbox, down.

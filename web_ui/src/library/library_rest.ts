@@ -37,6 +37,20 @@ export interface ProtocolDetail {
   readonly prior: number;
   readonly trials_per_block: number;
   readonly calibrates: boolean;
+  readonly units: "word" | "phrase" | "step";
+  readonly verdict: Verdicts | null;
+}
+
+/** Signs that accept or reject what was read before them. */
+export interface Verdicts {
+  readonly accept: string;
+  readonly reject: string;
+  readonly delay_ms: number;
+  readonly delay_jitter_ms: number;
+  readonly first_word_ms: number;
+  readonly word_ms: number;
+  readonly reject_share: number;
+  readonly wrong_share: number | null;
 }
 
 /** A file of the lab's that is no protocol, and why. */

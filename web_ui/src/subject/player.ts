@@ -8,10 +8,11 @@
 import type { ShownUnit, Trial } from "../lib/messages";
 import { FramePeriod, TrialSchedule, trialSteps, type Shown } from "./schedule";
 
-/** The three places of the stage; each shows text or nothing, and none ever moves another. */
+/** The places of the stage; each shows text or nothing, and none ever moves another. */
 export interface Stage {
   prompt(text: string): void;
   fixation(visible: boolean): void;
+  phrase(text: string): void;
   unit(text: string): void;
 }
 
@@ -106,8 +107,9 @@ export class TrialPlayer {
     this.clear(step.kind);
     if (step.kind === "prompt") this.stage.prompt(step.text);
     else if (step.kind === "fixation") this.stage.fixation(true);
+    else if (step.kind === "phrase") this.stage.phrase(step.text);
     else if (step.kind === "unit") {
-      this.stage.unit(step.unit.text);
+      this.stage.unit(step.unit.sign ?? step.unit.text);
       const { index } = step.unit;
       this.note({ presentation: trial.presentation, index, target_page_ms: targetMs, onset_page_ms: nowMs, frames_missed: framesMissed, period_ms: this.period.ms });
       this.frames.after(() => this.events.unitShown(trial, { index, onset_page_ms: nowMs, offset_page_ms: null, frames_missed: framesMissed }));
@@ -122,6 +124,7 @@ export class TrialPlayer {
   private clear(except?: string): void {
     if (except !== "prompt") this.stage.prompt("");
     if (except !== "fixation") this.stage.fixation(false);
+    if (except !== "phrase") this.stage.phrase("");
     if (except !== "unit") this.stage.unit("");
   }
 

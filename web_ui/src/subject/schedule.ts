@@ -11,6 +11,9 @@ import type { Trial, TrialUnit } from "../lib/messages";
 export type Step =
   | { readonly kind: "prompt"; readonly atMs: number; readonly text: string }
   | { readonly kind: "fixation"; readonly atMs: number }
+  /** A unit that is read before its sign. */
+  | { readonly kind: "phrase"; readonly atMs: number; readonly text: string }
+  /** What the window is cut around: the unit's text, or the sign that follows it. */
   | { readonly kind: "unit"; readonly atMs: number; readonly unit: TrialUnit }
   /** Nothing on the screen; `last` when no unit follows. */
   | { readonly kind: "blank"; readonly atMs: number; readonly last: boolean }
@@ -31,19 +34,30 @@ export function trialSteps(trial: Trial): Step[] {
   if (trial.prompt_ms > 0) steps.push({ kind: "prompt", atMs: 0, text: trial.prompt });
   if (trial.fixation_ms > 0) steps.push({ kind: "fixation", atMs: trial.prompt_ms });
   const units = [...trial.units].sort((a, b) => a.onset_ms - b.onset_ms);
-  const shiftMs = Math.max(0, leadMs - (units[0]?.onset_ms ?? leadMs));
+  const [firstUnit] = units;
+  const shiftMs = Math.max(0, leadMs - (firstUnit === undefined ? leadMs : beginsMs(firstUnit)));
   units.forEach((unit, k) => {
+    const before = unit.before ?? null;
+    if (before !== null) {
+      steps.push({ kind: "phrase", atMs: before.onset_ms + shiftMs, text: unit.text });
+      steps.push({ kind: "blank", atMs: before.onset_ms + before.duration_ms + shiftMs, last: false });
+    }
     const atMs = unit.onset_ms + shiftMs;
     steps.push({ kind: "unit", atMs, unit });
     const next = units[k + 1];
     const stayMs = trial.unit_ms ?? null;
-    if (next !== undefined && stayMs !== null && atMs + stayMs < next.onset_ms + shiftMs) steps.push({ kind: "blank", atMs: atMs + stayMs, last: false });
+    if (next !== undefined && stayMs !== null && atMs + stayMs < beginsMs(next) + shiftMs) steps.push({ kind: "blank", atMs: atMs + stayMs, last: false });
   });
   const lastUnit = units.at(-1);
   const lastMs = lastUnit === undefined ? leadMs : lastUnit.onset_ms + shiftMs + (trial.unit_ms ?? typicalSoaMs(units));
   steps.push({ kind: "blank", atMs: lastMs, last: true });
   steps.push({ kind: "end", atMs: lastMs + trial.blank_ms });
   return steps;
+}
+
+/** When anything of a unit appears first. */
+function beginsMs(unit: TrialUnit): number {
+  return unit.before?.onset_ms ?? unit.onset_ms;
 }
 
 function typicalSoaMs(units: readonly TrialUnit[]): number {

@@ -50,6 +50,8 @@ export class SubjectSession implements SocketEvents {
   nTrials = $state(0);
   trialsDone = $state(0);
   protocol = $state("");
+  /** What to read before the first trial: a heading, then paragraphs. */
+  instruction = $state<readonly string[]>(instructionLines(""));
 
   readonly player: TrialPlayer;
   readonly clock: ClockSync;
@@ -146,6 +148,7 @@ export class SubjectSession implements SocketEvents {
     const down = message as SubjectDown;
     switch (down.type) {
       case "welcome":
+        this.instruction = instructionLines(down.instruction ?? "");
         this.welcomed(down.protocol, down.n_trials, down.trials_done);
         break;
       case "clock_pong":
@@ -276,6 +279,13 @@ export class SubjectSession implements SocketEvents {
     else if (this.resting) this.screen = { name: "break" };
     else this.screen = { name: "trials" };
   }
+}
+
+const PLAIN_INSTRUCTION = ["Read what appears", "Sit still, keep your eyes on the middle of the screen, and blink between the texts. Press P when you want a break after the current text."];
+
+function instructionLines(text: string): readonly string[] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.length > 0 ? lines : PLAIN_INSTRUCTION;
 }
 
 function keyOf(pageLife: string, batch: number): string {
