@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from messaging.lab import ChannelImpedance, ChannelQuality, ClockPing, ClockPong, LabStatus, StreamQuality
 from messaging.records import ClockFit, UnitShown
 from messaging.rewards import CalibrationResult, CommittedRewards, Refusal
+from messaging.words import RatingScale
 
 
 class _Frozen(BaseModel):
@@ -64,6 +65,18 @@ class TrialUnit(UnitShown):
         return UnitShown.model_validate({name: getattr(self, name) for name in UnitShown.model_fields})
 
 
+class RatingAsked(_Frozen):
+    """A question about the response, asked after its units."""
+
+    scale: RatingScale
+    question: str
+    low: str
+    """What the lower end of the scale means."""
+    high: str
+    text: str | None = None
+    """The response, where it has to be read beside the question."""
+
+
 class Trial(_Frozen):
     """Everything to be shown in one trial, down at once."""
 
@@ -82,6 +95,8 @@ class Trial(_Frozen):
     """How long a unit stays; None until the next one."""
     blank_ms: float
     """Blank after the last unit."""
+    rating: RatingAsked | None = None
+    """Asked before the next trial."""
     last_of_block: bool = False
     """A break follows: the page asks for the next trial when the subject goes on."""
 
@@ -93,6 +108,22 @@ class ShownUnit(_Frozen):
     onset_page_ms: float = Field(ge=-1e12, le=1e12)
     offset_page_ms: float | None = Field(default=None, ge=-1e12, le=1e12)
     frames_missed: int = 0
+
+
+class RatingGiven(_Frozen):
+    """What the subject answered."""
+
+    value: float = Field(ge=0, le=100)
+    """0 to 100 (slider), 0 or 1 (thumbs)."""
+    scale: RatingScale
+    rt_ms: float = Field(ge=0, le=1e9)
+    """From the question's appearance to its answer."""
+
+    @model_validator(mode="after")
+    def _on_the_scale(self) -> "RatingGiven":
+        if self.scale is RatingScale.THUMBS and self.value not in (0.0, 1.0):
+            raise ValueError(f"a thumb is 0 (down) or 1 (up), not {self.value:g}")
+        return self
 
 
 class Onsets(_Frozen):
@@ -109,6 +140,8 @@ class Onsets(_Frozen):
     """All units of the trial have been shown; with the trial's last batch."""
     aborted: bool = False
     """The presentation was broken off (page reloaded, hidden, paused in the middle)."""
+    rating: RatingGiven | None = None
+    """The answer to the trial's question; the first one counts."""
 
 
 class OnsetsAck(_Frozen):

@@ -76,6 +76,15 @@ class ReleaseState(StrEnum):
     REVOKED = "revoked"
 
 
+class RatingScale(StrEnum):
+    """What a person rates with."""
+
+    SLIDER = "slider"
+    """0 to 100."""
+    THUMBS = "thumbs"
+    """0 (down) or 1 (up)."""
+
+
 class Polarity(StrEnum):
     """What a verdict marker says of the unit before it."""
 

@@ -15,7 +15,7 @@ from messaging.rewards import Reward
 from messaging.words import ReleaseState
 from server import clock
 from server.database import insert_new
-from server.labels.row import row_of
+from server.labels.row import RatingRow, row_of
 from server.tables import current_decoders, labels, log_head, responses, sessions, texts, trials
 
 DECODER_HOLD = "hold: "
@@ -35,6 +35,8 @@ class _Known:
 @dataclass(frozen=True, slots=True)
 class _Text:
     text_id: str
+    item_id: str
+    response_id: str
     generator_model: str | None
 
 
@@ -44,7 +46,7 @@ def content_sha256(reward: Reward) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward]) -> list[dict[str, Any]]:
+async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward], ratings: Mapping[str, RatingRow] | None = None) -> list[dict[str, Any]]:
     """Append what is new in a batch, inside the caller's transaction.
 
     Parameters
@@ -52,6 +54,8 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward])
     connection : AsyncConnection
         A writing transaction.
     rewards : sequence of Reward
+    ratings : mapping, optional
+        Ratings to stand in the rows, by `label_id`.
 
     Returns
     -------
@@ -75,7 +79,10 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward])
         label.revision += 1
         label.contents.add(content)
         label.has_decoder |= decoder is not None
-        fresh.append(_values(reward, label.revision, current, content[1], shown.get(reward.presentation), holds.get(reward.session_id), created_at))
+        values = _values(reward, label.revision, current, content[1], shown.get(reward.presentation), holds.get(reward.session_id), created_at)
+        if ratings is not None and reward.label_id in ratings:
+            values["row"]["rating"] = ratings[reward.label_id].model_dump(mode="json")
+        fresh.append(values)
     return await append_revisions(connection, fresh)
 
 
@@ -83,6 +90,8 @@ def _values(reward: Reward, revision: int, current: bool, content: str, text: _T
     base_release, base_reason = own_verdict(reward)
     release, reason = with_hold(base_release, base_reason, hold)
     row = row_of(reward, seq=1, revision=revision, current=current, release=release, reason=reason, created_at=created_at)
+    if text is not None and row["response_id"] is None:  # a label of the whole response
+        row |= {"item_id": text.item_id, "response_id": text.response_id}
     return {
         "label_id": reward.label_id,
         "revision": revision,
@@ -208,13 +217,13 @@ async def _texts(connection: AsyncConnection, presentations: set[str]) -> dict[s
     found: dict[str, _Text] = {}
     for part in _parts(presentations):
         query = (
-            sa.select(trials.c.presentation, responses.c.response_id, responses.c.prompt, responses.c.text, responses.c.generator)
+            sa.select(trials.c.presentation, responses.c.item_id, responses.c.response_id, responses.c.prompt, responses.c.text, responses.c.generator)
             .join(responses, sa.and_(responses.c.item_set == trials.c.item_set, responses.c.response_id == trials.c.response_id))
             .where(trials.c.presentation.in_(part))
         )
-        for presentation, response_id, prompt, text, generator in (await connection.execute(query)).all():
+        for presentation, item_id, response_id, prompt, text, generator in (await connection.execute(query)).all():
             text_id = digest("text", response_id, prompt, text, generator)
-            found[presentation] = _Text(text_id, json.loads(generator)["model"] if generator else None)
+            found[presentation] = _Text(text_id, item_id, response_id, json.loads(generator)["model"] if generator else None)
             await insert_new(connection, texts, [{"text_id": text_id, "prompt": prompt, "response": text, "generator": generator}])
     return found
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from messaging.identity import digest
-from messaging.pages import ShownBefore, Trial, TrialUnit
+from messaging.pages import RatingAsked, ShownBefore, Trial, TrialUnit
 from messaging.records import StepShown
 from messaging.words import TimeLock
 from server.sessions.markers import Marks, marker_of
-from server.sessions.protocols import Shows, Verdicts
+from server.sessions.protocols import Ratings, Shows, Verdicts
 from server.sessions.units import Piece, UnitOf, pieces_of
 
 PROMPT_FIRST_MS = 800.0
@@ -99,6 +99,8 @@ def planned_trials(
             block = -(-first // trials_per_block) + (number - first) // trials_per_block
             units = _units(row, timing, shows, (marks or {}).get(row["response_id"], {}), jitter)
             trial = _trial(session_id, row, timing, units, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
+            if shows.rating is not None and jitter.random() < shows.rating.share:
+                trial = trial.model_copy(update={"rating": _asked(shows.rating, row["text"] if shows.units is UnitOf.NONE else None)})
             if shows.verdict is not None:
                 # A sign stays until the next phrase; after the last, as long as that takes at most.
                 trial = trial.model_copy(update={"unit_ms": timing.soa_ms + timing.jitter_ms})
@@ -165,6 +167,10 @@ def _with_sign(unit: TrialUnit, piece: Piece, verdict: Verdicts, marks: Marks, d
             "time_lock": TimeLock.MARKER,
         }
     )
+
+
+def _asked(rating: Ratings, text: str | None) -> RatingAsked:
+    return RatingAsked(scale=rating.scale, question=rating.question, low=rating.low, high=rating.high, text=text)
 
 
 def _prompt_ms(row: dict[str, Any], timing: Timing) -> float:

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.identity import event_id
 from messaging.lab import LabEvent, ServerTime
-from messaging.pages import Onsets, ShownUnit, SubjectRating, SubjectResponse, Trial
+from messaging.pages import Onsets, RatingGiven, ShownUnit, SubjectRating, SubjectResponse, Trial
 from messaging.records import ClockFit
 from messaging.words import EventType, OnsetSource
 from server.errors import BadRequest
+from server.labels.ratings import append_rating
 from server.sessions import outbox
 from server.sessions.calibrating import course_of
 from server.sessions.store import note
@@ -28,6 +29,8 @@ class Taken:
     n_new: int = 0
     over: bool = False
     """The presentation has ended or was broken off."""
+    rows: tuple[dict[str, Any], ...] = ()
+    """Rows that the batch brought into the label log: a rating's."""
 
 
 async def running_trial(connection: AsyncConnection, session_id: str) -> dict[str, Any] | None:
@@ -97,7 +100,23 @@ async def take_onsets(connection: AsyncConnection, onsets: Onsets) -> Taken:
         state = "done"
         await outbox.put(connection, [_of_trial(EventType.TRIAL_END, session_id, trial, n_units=shown)])
     await _set(connection, trial.presentation, state=state, shown=shown)
-    return Taken(session_id, n_new, state in ("aborted", "done"))
+    rows = [] if onsets.rating is None else await take_rating(connection, session_id, trial, onsets.rating, n_units=shown)
+    return Taken(session_id, n_new, state in ("aborted", "done"), tuple(rows))
+
+
+async def take_rating(connection: AsyncConnection, session_id: str, trial: Trial, rating: RatingGiven, *, n_units: int) -> list[dict[str, Any]]:
+    """Put a rating into the outbox and the label log; a second one for the same showing changes nothing.
+
+    Returns
+    -------
+    list of dict
+        The new row of the label log, if there is one.
+    """
+    event = _of_trial(EventType.RATING, session_id, trial, n_units=n_units).model_copy(update={"value": rating.value, "text": rating.scale.value})
+    if not await outbox.put(connection, [event]):
+        return []
+    await note(connection, session_id, "rating", f"{rating.value:g} on the scale {rating.scale}, text {trial.trial + 1}", "subject")
+    return await append_rating(connection, session_id, trial, rating)
 
 
 def _units(session_id: str, trial: Trial, shown: Iterable[ShownUnit], fit: ClockFit) -> list[LabEvent]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from messaging.words import RatingScale
 from server.errors import Conflict, NotFound, validation_sentence
 from server.items import Identity
 from server.sessions.units import UnitOf
@@ -53,6 +54,19 @@ class Verdicts(BaseModel):
         return self
 
 
+class Ratings(BaseModel):
+    """A question about each response, after its units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    scale: RatingScale = RatingScale.SLIDER
+    question: Annotated[str, Field(min_length=1, max_length=300)] = "How good is this answer?"
+    low: Annotated[str, Field(max_length=60)] = "very bad"
+    high: Annotated[str, Field(max_length=60)] = "very good"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of the responses that are asked about, drawn from the session's seed."""
+
+
 class Shows(BaseModel):
     """What of a response is one unit, and what is shown with it."""
 
@@ -61,6 +75,7 @@ class Shows(BaseModel):
     units: UnitOf = UnitOf.WORD
     phrase_words: int = 4
     verdict: Verdicts | None = None
+    rating: Ratings | None = None
 
 
 class Protocol(BaseModel):
@@ -92,6 +107,7 @@ class Protocol(BaseModel):
     phrase_words: Annotated[int, Field(ge=1, le=50)] = 4
     """Words of a phrase at most; it ends earlier at a punctuation mark or a line's end."""
     verdict: Verdicts | None = None
+    rating: Ratings | None = None
     instruction: Annotated[str, Field(max_length=2000)] = ""
     """What the subject reads before the first trial: a heading, then paragraphs, one a line."""
     calibrates: bool = False
@@ -100,13 +116,19 @@ class Protocol(BaseModel):
     @property
     def shows(self) -> Shows:
         """What its trials are made of."""
-        return Shows(units=self.units, phrase_words=self.phrase_words, verdict=self.verdict)
+        return Shows(units=self.units, phrase_words=self.phrase_words, verdict=self.verdict, rating=self.rating)
 
     @model_validator(mode="after")
     def _verdicts_fit(self) -> "Protocol":
         contradicts = self.verdict is not None and self.verdict.wrong_share is not None
         if self.verdict is not None and contradicts != self.calibrates:
             raise ValueError("verdict.wrong_share belongs to a protocol that calibrates, and to no other")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_asked(self) -> "Protocol":
+        if self.units is UnitOf.NONE and (self.rating is None or self.rating.share < 1 or self.verdict is not None):
+            raise ValueError('units = "none" needs a [rating] of every response (share = 1) and no [verdict]: else nothing is shown')
         return self
 
     @model_validator(mode="after")

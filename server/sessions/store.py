@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.lab import LabHello, SessionPlan
 from messaging.records import DecoderRef
 from messaging.rewards import Reward
+from messaging.words import ClockKind, Source
 from server import clock
 from server.database import insert_new
 from server.errors import NotFound
@@ -133,3 +134,9 @@ def plan_of(row: dict[str, Any]) -> SessionPlan:
         prior=row["prior"],
         decoder=decoder,
     )
+
+
+async def note_source(connection: AsyncConnection, session_id: str, source: Source, kind: ClockKind) -> None:
+    """Write down what the EEG of a session comes from, once it is known."""
+    known = sa.update(sessions).where(sessions.c.session_id == session_id, sessions.c.source.is_(None))
+    await connection.execute(known.values(source=source.value, clock=kind.value))

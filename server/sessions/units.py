@@ -15,6 +15,8 @@ class UnitOf(StrEnum):
     PHRASE = "phrase"
     STEP = "step"
     """A line of the response: one step of a chain of thought."""
+    NONE = "none"
+    """The response is read beside the question about it, at the subject's own pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ def pieces_of(text: str, unit: UnitOf, phrase_words: int) -> list[Piece]:
     Returns
     -------
     list of Piece
-        In the order of the text. A piece's text is that between its first and its last code point, white space included.
+        In the order of the text; none for `UnitOf.NONE`. A piece's text is that between its first and its last code point, white space included.
     """
-    words = units_of(text)
+    words = units_of(text) if unit is not UnitOf.NONE else []
     pieces: list[Piece] = []
     first = 0
     for k in range(len(words)):

@@ -32,10 +32,10 @@ from server.errors import Conflict
 from server.outlet import REPLACED, Outlet
 from server.service import Service
 from server.sessions.calibrating import calibrates, recording_ends
-from server.sessions.commands import apply_command, command_session
+from server.sessions.commands import apply_command, command_session, count_rows
 from server.sessions.presenting import begin_next_trial, break_off, count_trials, running_trial, take_answer, take_onsets
 from server.sessions.states import OVER, PRESENTING, RecordingState, SessionState
-from server.sessions.store import session_row
+from server.sessions.store import note_source, session_row
 from server.sockets.opening import messages_of, pong, serve_socket, text_of
 from server.switchboard import SubjectPage, Switchboard
 from server.wakeup import rung
@@ -178,6 +178,9 @@ class Showing:
             board.raise_alarm(self._session_id, OperatorAlarm(what="unknown_presentation", sentence=sentence, at=clock.utc_now()))
             return
         self._service.metrics.onsets.inc(taken.n_new)
+        if taken.rows:
+            count_rows(self._service, list(taken.rows))
+            await board.tell_rows(list(taken.rows))
         if taken.over and onsets.presentation == self._active:
             self._active = None
         board.outbox_grew.ring()
@@ -237,6 +240,9 @@ class Showing:
     async def _next(self) -> None:
         async with self._service.database.write() as connection:
             session = await session_row(connection, self._session_id)
+            lab = self._service.switchboard.lab
+            if lab is not None:
+                await note_source(connection, self._session_id, lab.hello.source, lab.hello.clock)
             running = await running_trial(connection, self._session_id)
             trial: Trial | None = None
             if running is not None and running["page_life"] == self._page_life and running["shown"] == 0:

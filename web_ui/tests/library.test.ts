@@ -10,7 +10,7 @@ const line = (value: unknown): string => JSON.stringify(value);
 
 const TIMES = { soa_ms: 450, jitter_ms: 50, fixation_ms: 500, blank_ms: 800 };
 const protocolOf = (verdict: Verdicts | null): ProtocolDetail => ({
-  ...{ name: "p", task: "p", title: "P", item_set: "first", prior: 0.15, trials_per_block: 10, calibrates: false, units: "phrase" },
+  ...{ name: "p", task: "p", title: "P", item_set: "first", prior: 0.15, trials_per_block: 10, calibrates: false, units: "phrase" as const, rating: null },
   ...TIMES,
   verdict,
 });
@@ -22,6 +22,12 @@ describe("the picture of a trial", () => {
     const parts = trialParts(protocolOf(null));
     expect(parts.map((part) => part.startMs)).toEqual([0, 500, 950, 1400, 1850, 2300]);
     expect(parts.filter((part) => part.jitterMs > 0)).toHaveLength(3);
+  });
+
+  it("ends with a rating where one is asked for, and is nothing else where nothing is timed", () => {
+    const rating = { scale: "slider" as const, question: "?", share: 0.25 };
+    expect(trialParts({ ...protocolOf(null), rating }).at(-1)).toMatchObject({ text: "a rating", below: "after 25 %" });
+    expect(trialParts({ ...protocolOf(null), rating, units: "none", fixation_ms: 0 }).map((part) => part.text)).toEqual(["the whole answer"]);
   });
 
   it("has a phrase, a blank and a sign, as long as the protocol says", () => {

@@ -276,4 +276,26 @@ describe("SubjectSession", () => {
     expect(bench.session.screen).toEqual({ name: "over", reason: "All done." });
     expect(bench.open).toBe(false);
   });
+
+  it("asks about a text before it goes on, and keeps the answer until the server has it", async () => {
+    const bench = await ready(false);
+    bench.session.proceed();
+    const asked = { scale: "slider" as const, question: "How good?", low: "bad", high: "good", text: null };
+    bench.give(trialOf(1, { rating: asked }));
+    bench.frames(4000);
+    expect(bench.session.screen.name).toBe("rating");
+    const readyBefore = bench.count("ready");
+    bench.drop();
+    bench.nowMs += 500;
+    bench.session.rate(70);
+    bench.session.rate(10);
+    expect(bench.session.screen.name).not.toBe("rating");
+    const before = bench.onsets.length;
+    bench.open = true;
+    bench.welcome();
+    const given = bench.onsets.slice(before).filter((batch) => batch.rating !== undefined);
+    expect(given.map((batch) => [batch.rating?.value, batch.rating?.scale])).toEqual([[70, "slider"]]);
+    expect(given[0]?.rating?.rt_ms).toBeGreaterThanOrEqual(500);
+    expect(bench.count("ready")).toBe(readyBefore + 1);
+  });
 });

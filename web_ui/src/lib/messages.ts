@@ -11,6 +11,10 @@ export type Polarity = ("accept" | "reject")
 export type RefusalCode = ("bad_message" | "unauthorized" | "forbidden" | "not_found" | "conflict" | "replaced" | "too_slow" | "failed")
 export type OperatorUp = (OperatorHello | OperatorCommand)
 export type SubjectDown = (SubjectWelcome | ClockPong | Trial | OnsetsAck | Pause | Resume | SessionOver | Refusal)
+/**
+ * What a person rates with.
+ */
+export type RatingScale = ("slider" | "thumbs")
 export type SubjectUp = (SubjectHello | ClockPing | Ready | Onsets | SubjectResponse | SubjectRating | Pause | Resume)
 
 export interface PageMessages {
@@ -314,11 +318,22 @@ n_trials: number
 presentation: string
 prompt: string
 prompt_ms: number
+rating?: (RatingAsked | null)
 repeat: number
 trial: number
 type: "trial"
 unit_ms?: (number | null)
 units: TrialUnit[]
+}
+/**
+ * A question about the response, asked after its units.
+ */
+export interface RatingAsked {
+high: string
+low: string
+question: string
+scale: RatingScale
+text?: (string | null)
 }
 /**
  * A unit and when to show it.
@@ -408,6 +423,7 @@ batch: number
 page_life: string
 page_to_server: ClockFit
 presentation: string
+rating?: (RatingGiven | null)
 trial_ended?: boolean
 type: "onsets"
 units: ShownUnit[]
@@ -420,6 +436,14 @@ drift_ppm?: number
 offset_s: number
 rtt_ms: number
 sd_ms: number
+}
+/**
+ * What the subject answered.
+ */
+export interface RatingGiven {
+rt_ms: number
+scale: RatingScale
+value: number
 }
 /**
  * Frame times of one unit on the page's clock (`performance.now()`, milliseconds).

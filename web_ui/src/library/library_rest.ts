@@ -37,7 +37,8 @@ export interface ProtocolDetail {
   readonly prior: number;
   readonly trials_per_block: number;
   readonly calibrates: boolean;
-  readonly units: "word" | "phrase" | "step";
+  readonly units: "word" | "phrase" | "step" | "none";
+  readonly rating: { readonly scale: "slider" | "thumbs"; readonly question: string; readonly share: number } | null;
   readonly verdict: Verdicts | null;
 }
 

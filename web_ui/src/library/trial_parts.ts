@@ -16,6 +16,9 @@ export interface TrialPart {
 const WORDS = ["The", "Earth", "is", "old"];
 const PHRASE = "The Earth is";
 const PHRASE_WORDS = 3;
+/** Drawn lengths of what takes as long as the subject wants. */
+const READ_MS = 3000;
+const RATE_MS = 800;
 
 /** The parts of a short trial, one after the other. */
 export function trialParts(protocol: ProtocolDetail): TrialPart[] {
@@ -25,8 +28,12 @@ export function trialParts(protocol: ProtocolDetail): TrialPart[] {
     parts.push({ text, startMs: atMs, durationMs, quiet, jitterMs, below });
     atMs += durationMs;
   };
-  add("+", protocol.fixation_ms, { quiet: true, below: `${protocol.fixation_ms} ms` });
+  if (protocol.fixation_ms > 0) add("+", protocol.fixation_ms, { quiet: true, below: `${protocol.fixation_ms} ms` });
   const verdict = protocol.verdict ?? null;
+  if (protocol.units === "none") {
+    add("the whole answer", READ_MS, { below: "until it is rated" });
+    return parts;
+  }
   if (verdict === null) {
     WORDS.forEach((word, k) => add(word, protocol.soa_ms, { jitterMs: k > 0 ? protocol.jitter_ms : 0, below: k === 1 ? `${protocol.soa_ms} ± ${protocol.jitter_ms} ms` : "" }));
   } else {
@@ -36,5 +43,6 @@ export function trialParts(protocol: ProtocolDetail): TrialPart[] {
     add(`${verdict.accept} or ${verdict.reject}`, protocol.soa_ms, { jitterMs: verdict.delay_jitter_ms, below: `${protocol.soa_ms} ± ${protocol.jitter_ms} ms` });
   }
   add("", protocol.blank_ms, { quiet: true, below: `${protocol.blank_ms} ms` });
+  if (protocol.rating) add("a rating", RATE_MS, { below: protocol.rating.share < 1 ? `after ${Math.round(100 * protocol.rating.share)} %` : "until it is given" });
   return parts;
 }

@@ -2,7 +2,7 @@
  * The subject's side of a session: says hello, keeps the clocks together, plays trials, and keeps every onset until it is
  * acknowledged. A trial goes on when the connection drops; what it showed is sent when the connection is back.
  */
-import type { Onsets, Refusal, ShownUnit, SubjectDown, SubjectHello, SubjectUp, Trial } from "../lib/messages";
+import type { Onsets, RatingAsked, RatingGiven, Refusal, ShownUnit, SubjectDown, SubjectHello, SubjectUp, Trial } from "../lib/messages";
 import { CLOSED_FOR_ANOTHER, ReconnectingSocket, type SocketEvents } from "../lib/socket";
 import { ClockSync } from "./clock_sync";
 import type { Outbox } from "./outbox";
@@ -16,6 +16,8 @@ export type Screen =
   /** The stage belongs to the trials. */
   | { readonly name: "trials" }
   | { readonly name: "paused"; readonly reason: string; readonly byThisPage: boolean }
+  /** A question about the text that was shown. */
+  | { readonly name: "rating"; readonly trial: Trial; readonly asked: RatingAsked }
   /** Between two blocks; a key goes on. */
   | { readonly name: "break" }
   /** The page was hidden in a trial; a key goes on. */
@@ -66,6 +68,8 @@ export class SubjectSession implements SocketEvents {
   /** A block is over, and the subject has not gone on. */
   private resting = false;
   private endsBlock = false;
+  /** The trial whose question is not answered yet, and since when it is asked. */
+  private asking: { readonly trial: Trial; readonly asked: RatingAsked; readonly sinceMs: number } | null = null;
   private pausedFor: string | null = null;
   private pausedHere = false;
   /** Why the server is about to close the connection; whether for good, the close code says. */
@@ -77,7 +81,7 @@ export class SubjectSession implements SocketEvents {
     this.player = new TrialPlayer(parts.stage, parts.frames, {
       unitShown: (trial, unit) => this.report(trial, [unit]),
       unitsOver: (trial) => this.report(trial, [], { trialEnded: true }),
-      trialOver: () => this.trialOver(),
+      trialOver: (trial) => this.trialOver(trial),
     });
     this.connection = parts.connect(this);
     this.clock = new ClockSync((ping) => this.connection.send(ping), parts.nowMs, () => this.clockReady());
@@ -103,6 +107,16 @@ export class SubjectSession implements SocketEvents {
     else if (this.screen.name === "break") this.resting = false;
     else if (this.screen.name === "paused" && this.screen.byThisPage) this.resume(true);
     else return;
+    this.showScreen();
+    this.askForTrial();
+  }
+
+  /** The subject's answer to the question; kept like an onset until the server has it. */
+  rate(value: number): void {
+    const asking = this.asking;
+    if (asking === null) return;
+    this.asking = null;
+    this.report(asking.trial, [], { rating: { value, scale: asking.asked.scale, rt_ms: Math.max(0, this.parts.nowMs() - asking.sinceMs) } });
     this.showScreen();
     this.askForTrial();
   }
@@ -204,7 +218,7 @@ export class SubjectSession implements SocketEvents {
 
   /** Ready for a trial: begun, nothing on the stage, nobody paused, and the clocks of this connection compared. */
   private askForTrial(): void {
-    if (!this.started || !this.restored || this.interrupted || this.resting || this.pausedFor !== null || this.over) return;
+    if (!this.started || !this.restored || this.interrupted || this.resting || this.asking !== null || this.pausedFor !== null || this.over) return;
     if (this.player.playing !== null || !this.clock.ready) return;
     this.connection.send({ type: "ready" });
   }
@@ -219,14 +233,17 @@ export class SubjectSession implements SocketEvents {
     this.player.play(trial);
   }
 
-  private trialOver(): void {
+  private trialOver(trial: Trial): void {
     this.trialsDone += 1;
+    const asked = trial.rating ?? null;
+    // A page that plays by itself has no opinion.
+    if (asked !== null && !this.parts.auto) this.asking = { trial, asked, sinceMs: this.parts.nowMs() };
     this.resting = this.endsBlock && !this.parts.auto;
     this.showScreen();
     this.askForTrial();
   }
 
-  private report(trial: Trial, units: readonly ShownUnit[], { trialEnded = false, aborted = false } = {}): void {
+  private report(trial: Trial, units: readonly ShownUnit[], { trialEnded = false, aborted = false, rating = null }: { trialEnded?: boolean; aborted?: boolean; rating?: RatingGiven | null } = {}): void {
     const fit = this.clock.fitAt(this.parts.nowMs());
     if (fit === null) return; // Cannot be: a trial comes after `ready`, and `ready` after the first fit.
     this.batch += 1;
@@ -239,6 +256,7 @@ export class SubjectSession implements SocketEvents {
       page_to_server: fit,
       trial_ended: trialEnded,
       aborted,
+      ...(rating === null ? {} : { rating }),
     };
     this.unacknowledged.set(keyOf(message.page_life, message.batch), message);
     this.connection.send(message);
@@ -275,6 +293,7 @@ export class SubjectSession implements SocketEvents {
     else if (this.nTrials === 0 && !this.connected) this.screen = { name: "connecting" };
     else if (!this.started) this.screen = { name: "begin" };
     else if (this.interrupted && !this.parts.auto) this.screen = { name: "interrupted" };
+    else if (this.asking !== null) this.screen = { name: "rating", trial: this.asking.trial, asked: this.asking.asked };
     else if (this.pausedFor !== null) this.screen = { name: "paused", reason: this.pausedFor, byThisPage: this.pausedHere };
     else if (this.resting) this.screen = { name: "break" };
     else this.screen = { name: "trials" };
