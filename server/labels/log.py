@@ -15,6 +15,7 @@ from messaging.rewards import Reward
 from messaging.words import ReleaseState
 from server import clock
 from server.database import insert_new
+from server.labels.catch import catch_of, catch_words
 from server.labels.row import RatingRow, row_of
 from server.tables import current_decoders, labels, log_head, responses, sessions, texts, trials
 
@@ -35,6 +36,7 @@ class _Known:
 @dataclass(frozen=True, slots=True)
 class _Text:
     text_id: str
+    item_set: str
     item_id: str
     response_id: str
     generator_model: str | None
@@ -67,6 +69,8 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward],
     shown = await _texts(connection, {r.presentation for r in rewards})
     holds = await _operator_holds(connection, {r.session_id for r in rewards})
     currents = await _current_decoders(connection, rewards)
+    places = {(r.session_id, shown[r.presentation]) for r in rewards if r.presentation in shown}
+    caught = await catch_words(connection, {(session_id, text.item_set, text.response_id) for session_id, text in places})
     created_at = clock.utc_now()
     fresh: list[dict[str, Any]] = []
     for reward in rewards:
@@ -80,6 +84,8 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward],
         label.contents.add(content)
         label.has_decoder |= decoder is not None
         values = _values(reward, label.revision, current, content[1], shown.get(reward.presentation), holds.get(reward.session_id), created_at)
+        if values["text_id"] is not None and (reward.session_id, values["row"]["response_id"]) in caught:
+            values["catch"] = values["row"]["catch"] = catch_of(reward.unit, caught[reward.session_id, values["row"]["response_id"]])
         if ratings is not None and reward.label_id in ratings:
             values["row"]["rating"] = ratings[reward.label_id].model_dump(mode="json")
         fresh.append(values)
@@ -217,13 +223,21 @@ async def _texts(connection: AsyncConnection, presentations: set[str]) -> dict[s
     found: dict[str, _Text] = {}
     for part in _parts(presentations):
         query = (
-            sa.select(trials.c.presentation, responses.c.item_id, responses.c.response_id, responses.c.prompt, responses.c.text, responses.c.generator)
+            sa.select(
+                trials.c.presentation,
+                trials.c.item_set,
+                responses.c.item_id,
+                responses.c.response_id,
+                responses.c.prompt,
+                responses.c.text,
+                responses.c.generator,
+            )
             .join(responses, sa.and_(responses.c.item_set == trials.c.item_set, responses.c.response_id == trials.c.response_id))
             .where(trials.c.presentation.in_(part))
         )
-        for presentation, item_id, response_id, prompt, text, generator in (await connection.execute(query)).all():
+        for presentation, item_set, item_id, response_id, prompt, text, generator in (await connection.execute(query)).all():
             text_id = digest("text", response_id, prompt, text, generator)
-            found[presentation] = _Text(text_id, item_id, response_id, json.loads(generator)["model"] if generator else None)
+            found[presentation] = _Text(text_id, item_set, item_id, response_id, json.loads(generator)["model"] if generator else None)
             await insert_new(connection, texts, [{"text_id": text_id, "prompt": prompt, "response": text, "generator": generator}])
     return found
 

@@ -15,7 +15,9 @@ from server import clock
 from server.database import Database
 from server.errors import BadRequest
 from server.items import Identity, marks_of, responses_of
+from server.labels.catch import CATCH_ITEMS
 from server.sessions.calibrating import KEY, CalibrationCourse
+from server.sessions.catch import with_catch
 from server.sessions.planning import PlannedTrial, Timing, planned_trials
 from server.sessions.protocols import Protocol, Shows, calibration_for, protocol
 from server.sessions.states import RecordingState, SessionState
@@ -47,6 +49,9 @@ class NewSession(BaseModel):
     decoder: Annotated[str, StringConstraints(max_length=200)] | None = None
     """``NAME`` or ``NAME@VERSION``."""
     prior: Annotated[float, Field(gt=0, lt=1)] | None = None
+    catch_share: Annotated[float, Field(ge=0, le=0.2)] | None = None
+    """Catch trials among the texts, as part of them."""
+    catch_items: Identity | None = None
     consent: Annotated[str, StringConstraints(max_length=256)] | None = None
     start: bool = False
     """Start at once."""
@@ -95,16 +100,26 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
         responses = await responses_of(connection, item_set)
         marks = await _marks(connection, item_set, kind.shows)
         n_trials = wish.n_trials or kind.n_trials or len(responses)
+        catch_set, caught, caught_marks = await _caught(connection, wish, kind, item_set)
+        share = kind.catch_share if wish.catch_share is None else wish.catch_share
+        responses, n_trials = with_catch(responses, caught, share=share, n_trials=n_trials, seed=seed)
         values = _values(session_id, now, wish, kind, timing, decoder, seed=seed, n_trials=n_trials)
         first, shown_before = await _calibration(connection, wish, calibration_for(kind.task, protocols)) if wish.calibrate else (None, [])
         n_first = first.rounds[0][1] if first is not None else 0
         marks_before = await _marks(connection, first.item_set, first.shows) if first is not None else {}
+        values["parameters"] |= {} if catch_set is None else {CATCH_ITEMS: catch_set}
         if first is not None:
             values["parameters"][KEY] = first.model_dump(mode="json")
         await enter(connection, values, who)
     common: dict[str, Any] = {"seed": seed, "in_all": n_first + n_trials}
     before: dict[str, Any] = {} if first is None else {"trials_per_block": first.trials_per_block, "shows": first.shows, "marks": marks_before}
-    texts: dict[str, Any] = {"trials_per_block": kind.trials_per_block, "shows": kind.shows, "marks": marks, "first": n_first}
+    texts: dict[str, Any] = {
+        "trials_per_block": kind.trials_per_block,
+        "shows": kind.shows,
+        "marks": marks | caught_marks,
+        "first": n_first,
+        "catch_set": catch_set,
+    }
     plan = chain(
         planned_trials(session_id, shown_before, timing, n_trials=n_first, **({"trials_per_block": 1} | before), **common),
         planned_trials(session_id, responses, timing, n_trials=n_trials, **texts, **common),
@@ -138,6 +153,29 @@ async def _marks(connection: AsyncConnection, item_set: str, shows: Shows) -> di
     if shows.verdict.wrong_share is not None and not any("wrong" in marks for marks in marked.values()):
         raise BadRequest(f"No word of the item set '{item_set}' is marked as wrong.", "Calibrate with items whose errors are marked.")
     return marked
+
+
+async def _caught(
+    connection: AsyncConnection, wish: NewSession, kind: Protocol, item_set: str
+) -> tuple[str | None, list[dict[str, Any]], dict[str, dict[str, list[int]]]]:
+    """Look the catch trials' item set up: its name, responses and marks; None and nothing where none are wanted.
+
+    Raises
+    ------
+    BadRequest
+        It is the set that is annotated, or nothing is marked as wrong in it.
+    """
+    if not (kind.catch_share if wish.catch_share is None else wish.catch_share):
+        return None, [], {}
+    found = wish.catch_items or kind.catch_items
+    if found == item_set:
+        raise BadRequest(
+            f"Catch trials and texts both come from '{item_set}'; nobody could tell them apart.", "Name another set in `catch_items`, or `catch_share` 0."
+        )
+    rows, marked = await responses_of(connection, found), await marks_of(connection, found)
+    if not any("wrong" in marks for marks in marked.values()):
+        raise BadRequest(f"No word of the item set '{found}' is marked as wrong.", "Take catch trials from items whose errors are marked.")
+    return found, rows, marked
 
 
 async def _calibration(connection: AsyncConnection, wish: NewSession, shows: Protocol) -> tuple[CalibrationCourse, list[dict[str, Any]]]:

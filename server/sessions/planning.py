@@ -9,6 +9,7 @@ from messaging.identity import digest
 from messaging.pages import RatingAsked, ShownBefore, Trial, TrialUnit
 from messaging.records import StepShown
 from messaging.words import TimeLock
+from server.sessions.catch import shows_of_catch
 from server.sessions.markers import Marks, marker_of
 from server.sessions.protocols import Ratings, Shows, Verdicts
 from server.sessions.units import Piece, UnitOf, pieces_of
@@ -59,6 +60,7 @@ def planned_trials(
     in_all: int | None = None,
     shows: Shows = WORDS,
     marks: Mapping[str, Marks] | None = None,
+    catch_set: str | None = None,
 ) -> Iterator[PlannedTrial]:
     """Plan a session, trial by trial.
 
@@ -81,6 +83,8 @@ def planned_trials(
         What is one unit, and whether a sign follows each.
     marks : mapping, optional
         response_id -> mark -> words, for the signs; no mark itself stands in a plan.
+    catch_set : str, optional
+        Item set of the catch trials among `responses`.
 
     Yields
     ------
@@ -97,7 +101,8 @@ def planned_trials(
         for number, row in enumerate(again[: n_trials - before], start=first + before):
             jitter = random.Random(f"jitter {seed} {number}")  # noqa: S311
             block = -(-first // trials_per_block) + (number - first) // trials_per_block
-            units = _units(row, timing, shows, (marks or {}).get(row["response_id"], {}), jitter)
+            shown_as = shows_of_catch(shows) if row["item_set"] == catch_set else shows
+            units = _units(row, timing, shown_as, (marks or {}).get(row["response_id"], {}), jitter)
             trial = _trial(session_id, row, timing, units, number=number, block=block, n_trials=in_all or n_trials, repeat=repeat)
             if shows.rating is not None and jitter.random() < shows.rating.share:
                 trial = trial.model_copy(update={"rating": _asked(shows.rating, row["text"] if shows.units is UnitOf.NONE else None)})

@@ -110,6 +110,10 @@ class Protocol(BaseModel):
     rating: Ratings | None = None
     instruction: Annotated[str, Field(max_length=2000)] = ""
     """What the subject reads before the first trial: a heading, then paragraphs, one a line."""
+    catch_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    """Catch trials among the texts: as many more, of items whose errors are known."""
+    catch_items: Identity = "calibration_sentences"
+    """Where catch trials come from; its words are marked."""
     calibrates: bool = False
     """Its items carry marks, and a decoder for `task` is fitted on them."""
 

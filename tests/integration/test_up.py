@@ -34,6 +34,8 @@ def test_a_second_start_goes_on_and_a_killed_supervisor_leaves_nobody_behind(fol
     up = RunningUp([], folder)
     before = up.labels()
     rows = up.labels_when(len(before) + 5, within_s=60)
+    while len({r["session_id"] for r in rows}) == 1:  # the last windows of the first session may still come
+        rows = up.labels_when(len(rows) + 1, within_s=60)
     assert rows[: len(before)] == before
     assert [r["seq"] for r in rows] == list(range(1, len(rows) + 1))
     assert len({r["session_id"] for r in rows}) == 2
