@@ -29,6 +29,8 @@ SCHEMA = "rlhb.decoder.v2"
 _LINEAR_SCHEMA = "rlhb.decoder.v1"
 """Decoders from before there were scorers of other kinds; read as they always were."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_\-]{0,63}")
+_RETIRED = "retired.txt"
+"""Written by the server beside a decoder whose subject had their data erased."""
 _MAX_BYTES = 64 * 2**20
 """A decoder of 256 channels and 100 windows has 200 kB; a file beyond this is none."""
 
@@ -105,7 +107,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            It is missing, cut, changed since it was written, or of another schema. The message names file and remedy.
+            It is missing, retired, cut, changed since it was written, or of another schema. The message names file and remedy.
         """
         name = _checked_name(name)
         versions = self._versions(name)
@@ -116,6 +118,9 @@ class Registry:
         if number not in versions:
             raise RegistryError(f"Decoder '{name}' has no version {number}; it has {', '.join(map(str, versions))}.")
         folder = self._root / name / str(number)
+        if (folder / _RETIRED).is_file():
+            why = (folder / _RETIRED).read_text(encoding="utf-8").strip()
+            raise RegistryError(f"Decoder '{name}' version {number} was retired: {why}. Name another version, or fit one with rlhb fit.")
         document, arrays = _read_files(folder)
         decoder = _decoder_of(folder, document, arrays)
         said = decoder.statement.name, decoder.statement.version

@@ -165,6 +165,13 @@ class Bus:
             await self._redis.delete(f"rlhb:cut:{recording_id}")
             await self._redis.expire(f"rlhb:log:{recording_id}", int(KEEP_RECORDS_S))
 
+    async def erase(self, recording_id: str) -> None:
+        """Drop everything the bus holds of a recording, at its subject's wish."""
+        kinds = ("log", "generation", "cut", "progress", "lease", "epoch")
+        async with self._sentence("erase the recording"):
+            await self._redis.hdel("rlhb:recordings", recording_id)
+            await self._redis.delete(*(f"rlhb:{kind}:{recording_id}" for kind in kinds))
+
     async def last_ordinal(self, recording_id: str) -> int:
         """Return the ordinal of the newest record that the bus holds; 0 for none."""
         async with self._sentence("be read"):

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Where the lab's processes and clients find the session server; None means `host` and `port`."""
     token: str | None = Field(default=None, repr=False)
     """Bearer token of this installation's processes; the server draws one when there is none."""
+    require_consent: bool = False
+    """Sessions only for subjects whose consent is on file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     test_data: Path | None = None
     """Folder of the recordings that tests read."""

@@ -25,12 +25,15 @@ def item_file(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    folder = Path(str(importlib.resources.files("server"))) / "item_sets"
-    shipped = folder / f"{name_or_path}.jsonl"
+    shipped = Path(str(importlib.resources.files("server"))) / "item_sets" / f"{name_or_path}.jsonl"
     if not shipped.is_file():
-        names = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))
-        raise ItemFileError(f"There is no item file {name_or_path}. Give a path, or one of the shipped sets: {names}.")
+        raise ItemFileError(f"There is no item file {name_or_path}. Give a path, or one of the shipped sets: {', '.join(shipped_item_sets())}.")
     return shipped
+
+
+def shipped_item_sets() -> list[str]:
+    """Name the item sets that come with rlhb."""
+    return sorted(p.stem for p in (Path(str(importlib.resources.files("server"))) / "item_sets").glob("*.jsonl"))
 
 
 def items_of(path: Path) -> list[ItemLine]:

@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from messaging.settings import Settings
 from server.errors import install_error_shape
 from server.openapi import describe
-from server.routes import accounts, health, labels, library, page, review, sessions, snapshots
+from server.routes import accounts, health, labels, library, page, review, sessions, snapshots, subjects
 from server.service import build_service
 from server.sessions.making import abandon_all_unplanned
 from server.shell import Shell
 from server.sockets import lab, operator, rewards, subject
+from server.subjects.taking_back import finish_erasures
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         if service.database.is_sqlite:  # PostgreSQL may have other servers, and one of them is planning right now
             async with service.database.write() as connection:
                 await abandon_all_unplanned(connection)
+        await finish_erasures(service)
         try:
             yield
         finally:
@@ -55,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     install_error_shape(app)
     describe(app)
-    for module in (labels, snapshots, sessions, review, library, accounts, health):
+    for module in (labels, snapshots, sessions, subjects, review, library, accounts, health):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)
     app.include_router(page.router)

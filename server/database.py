@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.resources
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,9 @@ from messaging.settings import Settings
 from server import tables
 from server.errors import ServerError
 
+log = logging.getLogger(__name__)
+
+_CHECKPOINT_TRIES, _CHECKPOINT_WAIT_S = 50, 0.1
 _MIGRATION_LOCK = 0x726C6862
 """Advisory lock on PostgreSQL ("rlhb"), so that servers starting together migrate one after the other."""
 
@@ -85,6 +89,28 @@ class Database:
         """Close all connections."""
         await self._engine.dispose()
 
+    async def forget_deleted(self) -> None:
+        """Let what was deleted or overwritten go from the disk too, as far as the database can.
+
+        Notes
+        -----
+        SQLite overwrites deleted content with zeros (``secure_delete``); here its write-ahead log, which holds older pages, is emptied.
+        PostgreSQL rewrites the tables (``VACUUM FULL``). Backups and what the disk itself keeps are beyond both.
+        """
+        if self.is_sqlite:
+            async with self._write_lock, self._engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                for _ in range(_CHECKPOINT_TRIES):  # not through while somebody reads an older state
+                    (busy, *_), *_ = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                    if not busy:
+                        return
+                    await asyncio.sleep(_CHECKPOINT_WAIT_S)
+            log.warning("Readers kept the write-ahead log of the database from being emptied; erased pages stay in it until the next checkpoint.")
+            return
+        async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for table in ("labels", "trials", "outbox", "session_events", "consents"):
+                await connection.exec_driver_sql(f"VACUUM FULL {table}")
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for reading."""
@@ -102,7 +128,7 @@ def _prepare_sqlite(dbapi_connection: Any, _: object) -> None:
     # The driver would begin transactions by itself, late and deferred; ours begin where `begin` says.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

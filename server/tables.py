@@ -53,9 +53,13 @@ labels = sa.Table(
     sa.Column("text_id", _Id),
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("row", sa.Text, nullable=False),
+    sa.Column("erased", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("label_id", "revision"),
 )
-"""The label log, append-only. `operator_hold` overlays what the decoder said (`base_release`, `base_reason`)."""
+"""The label log, append-only. `operator_hold` overlays what the decoder said (`base_release`, `base_reason`).
+
+`erased`: the contents are gone at the subject's wish; what is left tells followers that the label counts no more.
+"""
 
 texts = sa.Table(
     "texts",
@@ -87,7 +91,41 @@ recordings = sa.Table(
 )
 """Recordings and the highest lease epoch of a worker seen for each."""
 
-subjects = sa.Table("subjects", metadata, sa.Column("subject", _Id, primary_key=True), sa.Column("created_at", _Time, nullable=False))
+subjects = sa.Table(
+    "subjects",
+    metadata,
+    sa.Column("subject", _Id, primary_key=True),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("withdrawn_at", _Time),
+    sa.Column("erasing_since", _Time),
+    sa.Column("erased_at", _Time),
+)
+"""By pseudonym. Between `erasing_since` and `erased_at` an erasure is under way; a server that starts goes on with it."""
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("subject", _Id, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("given_at", _Time, nullable=False),
+    sa.Column("expires_at", _Time),
+    sa.Column("withdrawn_at", _Time),
+    sa.Column("entered_by", sa.String(128), nullable=False),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("position", _Counter, primary_key=True, autoincrement=True),
+    sa.Column("at", _Time, nullable=False),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("what", sa.String(32), nullable=False),
+    sa.Column("about", _Id, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+"""Who changed what anybody may do, or what becomes of anybody's data. Only ever added to."""
 
 sessions = sa.Table(
     "sessions",
@@ -103,6 +141,8 @@ sessions = sa.Table(
     sa.Column("source", sa.String(16)),
     sa.Column("clock", sa.String(16)),
     sa.Column("consent", sa.String(256)),
+    sa.Column("consent_version", sa.Integer),
+    sa.Column("withdrawn", sa.Text),
     sa.Column("prior", sa.Double, nullable=False),
     sa.Column("soa_ms", sa.Double),
     sa.Column("item_set", _Id),
@@ -112,7 +152,10 @@ sessions = sa.Table(
     sa.Column("operator_hold", sa.Text),
     sa.Column("created_at", _Time, nullable=False),
 )
-"""`recording`: none, wanted, stopping, stopped. `self_run`: the daemon runs it (a replay), the server only follows."""
+"""`recording`: none, wanted, stopping, stopped. `self_run`: the daemon runs it (a replay), the server only follows.
+
+`withdrawn`: why all its labels are revoked, those that are still to come too.
+"""
 
 session_events = sa.Table(
     "session_events",

@@ -19,6 +19,7 @@ MODULES = {
     "export": "exporting",
     "labels": "labels",
     "token": "tokens",
+    "subject": "subjects",
     "train": "training",
     "emulate": "emulate",
     "bench": "benchmarking",

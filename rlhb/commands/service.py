@@ -80,7 +80,7 @@ def up(
         daemon, reference = _daemon(chosen, profile, replay, decoder, ReplayOptions(speed, loop, markers, subject, accept_quality))
         plan_demo = _prepare_demo(chosen, reference, effect) if with_demo else None
         if simulated:
-            daemon += ["--effect", str(effect), *_keys()]
+            daemon += ["--effect", str(effect), *subject_keys()]
         plan = UpPlan(
             data_dir=chosen.data_dir.resolve(),
             host=chosen.host,
@@ -142,10 +142,11 @@ def _daemon(chosen: Settings, profile: str | None, replay: Path | None, decoder:
     return [*command, "--decoder", f"{reference.name}@{reference.version}"], reference
 
 
-def _keys() -> list[str]:
-    from rlhb.items import item_file
+def subject_keys() -> list[str]:
+    """Options that tell the simulated subject every shipped item set, so that it knows what is wrong in whatever a session shows it."""
+    from rlhb.items import item_file, shipped_item_sets
 
-    return [part for name in ("first", "calibration_sentences") for part in ("--subject-key", str(item_file(name)))]
+    return [part for name in shipped_item_sets() for part in ("--subject-key", str(item_file(name)))]
 
 
 def _prepare_demo(chosen: Settings, reference: DecoderRef | None, effect: float) -> tuple[DemoSubject, DecoderRef]:

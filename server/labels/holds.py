@@ -39,7 +39,8 @@ async def set_operator_hold(connection: AsyncConnection, session_id: str, reason
     """
     await lock_log(connection)
     await connection.execute(sa.update(sessions).where(sessions.c.session_id == session_id).values(operator_hold=reason))
-    touched = labels.c.release == ReleaseState.OK if reason is not None else labels.c.operator_hold.is_not(None)
+    lifted = sa.and_(labels.c.operator_hold.is_not(None), labels.c.release != ReleaseState.REVOKED)
+    touched = labels.c.release == ReleaseState.OK if reason is not None else lifted
     found = latest_current(session_id).where(touched).subquery()
     covered = (await connection.execute(sa.select(found.c.seq, found.c.last_revision).order_by(found.c.seq))).all()
     created_at = clock.utc_now()

@@ -17,7 +17,7 @@ from server import clock
 from server.database import insert_new
 from server.labels.catch import catch_of, catch_words
 from server.labels.row import RatingRow, row_of
-from server.tables import current_decoders, labels, log_head, responses, sessions, texts, trials
+from server.tables import current_decoders, labels, log_head, responses, sessions, subjects, texts, trials
 
 DECODER_HOLD = "hold: "
 """How a decoder's reason begins when it passes an operator's hold on."""
@@ -63,10 +63,16 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward],
     -------
     list of dict
         The new rows of `rlhb.label.v1`, in `seq` order; without prompt, response and generator.
+
+    Notes
+    -----
+    Of a subject whose data were erased nothing is kept, whatever still comes from a worker.
     """
     await lock_log(connection)
     known = await _known(connection, {r.label_id for r in rewards})
     shown = await _texts(connection, {r.presentation for r in rewards})
+    withdrawn, erased = await _taken_back(connection, rewards)
+    rewards = [r for r in rewards if r.subject not in erased]
     holds = await _operator_holds(connection, {r.session_id for r in rewards})
     currents = await _current_decoders(connection, rewards)
     places = {(r.session_id, shown[r.presentation]) for r in rewards if r.presentation in shown}
@@ -86,6 +92,9 @@ async def append_rewards(connection: AsyncConnection, rewards: Sequence[Reward],
         values = _values(reward, label.revision, current, content[1], shown.get(reward.presentation), holds.get(reward.session_id), created_at)
         if values["text_id"] is not None and (reward.session_id, values["row"]["response_id"]) in caught:
             values["catch"] = values["row"]["catch"] = catch_of(reward.unit, caught[reward.session_id, values["row"]["response_id"]])
+        if reward.session_id in withdrawn:
+            values |= {"release": ReleaseState.REVOKED.value, "release_reason": withdrawn[reward.session_id]}
+            values["row"] |= {"release": ReleaseState.REVOKED.value, "release_reason": withdrawn[reward.session_id]}
         if ratings is not None and reward.label_id in ratings:
             values["row"]["rating"] = ratings[reward.label_id].model_dump(mode="json")
         fresh.append(values)
@@ -193,6 +202,16 @@ async def _known(connection: AsyncConnection, label_ids: set[str]) -> defaultdic
 async def _operator_holds(connection: AsyncConnection, session_ids: set[str]) -> dict[str, str]:
     query = sa.select(sessions.c.session_id, sessions.c.operator_hold).where(sessions.c.session_id.in_(session_ids), sessions.c.operator_hold.is_not(None))
     return {row.session_id: row.operator_hold for row in await connection.execute(query)}
+
+
+async def _taken_back(connection: AsyncConnection, rewards: Sequence[Reward]) -> tuple[dict[str, str], frozenset[str]]:
+    """Find the sessions whose labels were withdrawn, with the reason, and the subjects whose data were erased."""
+    query = sa.select(sessions.c.session_id, sessions.c.withdrawn).where(
+        sessions.c.session_id.in_({r.session_id for r in rewards}), sessions.c.withdrawn.is_not(None)
+    )
+    withdrawn = {row.session_id: row.withdrawn for row in await connection.execute(query)}
+    gone = sa.select(subjects.c.subject).where(subjects.c.subject.in_({r.subject for r in rewards}), subjects.c.erasing_since.is_not(None))
+    return withdrawn, frozenset((await connection.execute(gone)).scalars())
 
 
 async def _current_decoders(connection: AsyncConnection, rewards: Sequence[Reward]) -> Mapping[tuple[str, str], str]:

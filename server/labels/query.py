@@ -71,7 +71,8 @@ def _fits(t: sa.FromClause, f: LabelFilter) -> sa.ColumnElement[bool]:
     if f.catch != "any":
         tests.append(t.c.catch == f.catch)
     if f.min_confidence is not None:
-        tests.append(t.c.confidence >= f.min_confidence)
+        # the confidence of an erased row is gone; whoever may have pulled it learns that it counts no more
+        tests.append(sa.or_(t.c.confidence >= f.min_confidence, t.c.erased))
     if f.created_from is not None:
         tests.append(t.c.created_at >= clock.as_stored(f.created_from))
     if f.created_to is not None:
@@ -100,13 +101,15 @@ async def read_page(connection: AsyncConnection, f: LabelFilter, after: int, lim
 
     Notes
     -----
-    A row whose label matched in an earlier revision is delivered even when it does not match itself, as a `SupersededRow`.
+    A row whose label matched in an earlier revision is delivered even when it does not match itself, as a `SupersededRow`;
+    so is the last row of an erased label.
     """
     # The head is read first: rows up to it are all committed, whatever comes meanwhile.
     end = (await read_head(connection))[0] if until is None else until
     earlier = labels.alias("earlier")
     before = sa.select(earlier.c.seq).where(earlier.c.label_id == labels.c.label_id, earlier.c.seq < labels.c.seq, _fits(earlier, f)).exists()
     fits = _fits(labels, f)
+    told = sa.or_(~labels.c.erased, labels.c.release == ReleaseState.REVOKED.value)  # of an erased label its last row alone
     query = (
         sa.select(
             labels.c.row,
@@ -115,11 +118,12 @@ async def read_page(connection: AsyncConnection, f: LabelFilter, after: int, lim
             labels.c.revision,
             labels.c.release,
             labels.c.release_reason,
+            labels.c.erased,
             texts,
             sa.case((fits, 1), else_=0).label("fits"),
         )
         .outerjoin(texts, texts.c.text_id == labels.c.text_id)
-        .where(labels.c.seq > after, labels.c.seq <= end, sa.or_(fits, sa.and_(labels.c.revision > 1, of_decoder(labels, f), before)))
+        .where(labels.c.seq > after, labels.c.seq <= end, told, sa.or_(fits, sa.and_(labels.c.revision > 1, of_decoder(labels, f), before)))
         .order_by(labels.c.seq)
         .limit(limit + 1)
     )
@@ -130,7 +134,7 @@ async def read_page(connection: AsyncConnection, f: LabelFilter, after: int, lim
 
 
 def _item(found: sa.RowMapping, include: frozenset[str]) -> dict[str, Any]:
-    if not found["fits"]:
+    if not found["fits"] or found["erased"]:
         stub = SupersededRow(
             label_id=found["label_id"],
             revision=found["revision"],

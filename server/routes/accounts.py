@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
 from server import clock
-from server.access import COOKIE_AGE_S, COOKIE_NAME, Scope, token_hash
+from server.access import COOKIE_AGE_S, COOKIE_NAME, Caller, Scope, token_hash
+from server.audit import audit
 from server.errors import NotFound
 from server.routes.common import needs, service_of
 from server.tables import tokens
 
 router = APIRouter(tags=["accounts"])
+
+Admin = Annotated[Caller, Depends(needs(Scope.ADMIN))]
 
 
 class Login(BaseModel):
@@ -56,8 +59,8 @@ class NewToken(BaseModel):
     expires_at: datetime | None = None
 
 
-@router.post("/tokens", status_code=201, dependencies=[Depends(needs(Scope.ADMIN))])
-async def create_token(request: Request, body: NewToken) -> dict[str, Any]:
+@router.post("/tokens", status_code=201)
+async def create_token(request: Request, body: NewToken, caller: Admin) -> dict[str, Any]:
     """Make a token; it is shown this once and kept only as a hash."""
     token = f"rlhb_{secrets.token_urlsafe(32)}"
     row = {
@@ -71,6 +74,7 @@ async def create_token(request: Request, body: NewToken) -> dict[str, Any]:
     }
     async with service_of(request).database.write() as connection:
         await connection.execute(sa.insert(tokens).values(row))
+        await audit(connection, caller.name, "token created", str(row["token_id"]), f"{body.name}: {', '.join(sorted(body.scopes))}")
     return {key: row[key] for key in ("token_id", "name", "scopes", "created_at", "expires_at")} | {"token": token}
 
 
@@ -83,12 +87,14 @@ async def list_tokens(request: Request) -> dict[str, Any]:
     return {"items": rows, "next_cursor": None, "has_more": False}
 
 
-@router.delete("/tokens/{token_id}", status_code=204, dependencies=[Depends(needs(Scope.ADMIN))])
-async def revoke_token(request: Request, token_id: str) -> Response:
+@router.delete("/tokens/{token_id}", status_code=204)
+async def revoke_token(request: Request, token_id: str, caller: Admin) -> Response:
     """Revoke a token; doing it again is harmless."""
     async with service_of(request).database.write() as connection:
         revoke = sa.update(tokens).where(tokens.c.token_id == token_id)
         found = await connection.execute(revoke.values(revoked_at=sa.func.coalesce(tokens.c.revoked_at, clock.utc_now())))
+        if found.rowcount:
+            await audit(connection, caller.name, "token revoked", token_id)
     if not found.rowcount:
         raise NotFound(f"There is no token '{token_id[:64]}'.", "GET /api/v1/tokens lists them.")
     return Response(status_code=204)

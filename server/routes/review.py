@@ -18,6 +18,7 @@ from server.recorded_windows import AFTER_MS, BEFORE_MS, MOST_WINDOWS, Average, 
 from server.routes.common import service_of
 from server.routes.sessions import Operator
 from server.sessions.store import session_row
+from server.tables import labels
 
 router = APIRouter(tags=["sessions"])
 
@@ -28,7 +29,7 @@ async def show_epoch(request: Request, session_id: str, label_id: str, caller: O
     service = service_of(request)
     async with service.database.read() as connection:
         session = await session_row(connection, session_id)
-        found = latest_current(session_id).subquery()
+        found = latest_current(session_id).where(~labels.c.erased).subquery()
         rows = [json.loads(text) for text in (await connection.execute(sa.select(found.c.row).order_by(found.c.seq))).scalars()]
     label = next((row for row in rows if row["label_id"] == label_id), None)
     if label is None:

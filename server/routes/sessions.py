@@ -1,4 +1,4 @@
-"""`/sessions`, `/subjects`, `/recordings`, `/protocols`."""
+"""`/sessions`, `/recordings`, `/protocols`."""
 
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from server.sessions.presenting import count_trials
 from server.sessions.protocols import Protocol, all_protocols
 from server.sessions.states import LIVE
 from server.sessions.store import session_row
-from server.tables import recordings, session_events, sessions, subjects, trials
+from server.tables import recordings, session_events, sessions, trials
 
 router = APIRouter(tags=["sessions"])
 
@@ -44,7 +44,8 @@ async def create_session(request: Request, wish: NewSession, caller: Operator) -
     decoder = resolve_decoder(service.settings.decoders_dir, wish.decoder) if wish.decoder else None
     if wish.start:
         await checked_start(service, decoder, "")  # refused before anything is made
-    session_id = await make_session(service.database, wish, decoder, caller.name, service.settings.protocols_dir)
+    known = service.settings
+    session_id = await make_session(service.database, wish, decoder, caller.name, known.protocols_dir, require_consent=known.require_consent)
     if wish.start:
         await command_session(service, session_id, "start", "", caller.name)
     service.switchboard.changed.ring()
@@ -112,12 +113,6 @@ async def _list(request: Request, table: sa.Table, key: sa.Column[Any], limit: i
     async with service_of(request).database.read() as connection:
         rows = [dict(r) for r in (await connection.execute(query)).mappings()]
     return page_of(rows, limit, key.name)
-
-
-@router.get("/subjects")
-async def list_subjects(request: Request, caller: Operator, limit: Limit = 100, after: After = None) -> dict[str, Any]:
-    """List subjects by pseudonym."""
-    return await _list(request, subjects, subjects.c.subject, limit, after)
 
 
 @router.get("/recordings")

@@ -12,6 +12,7 @@ from messaging.lab import LabEvent
 from messaging.records import DecoderRef
 from messaging.words import EventType
 from server import clock
+from server.audit import audit
 from server.errors import BadRequest, Conflict
 from server.labels.holds import set_operator_hold
 from server.service import Service
@@ -21,6 +22,7 @@ from server.sessions.making import plan_again
 from server.sessions.signal_check import critical_findings, decoder_channels, start_text
 from server.sessions.states import COMMANDS, LIVE, RecordingState
 from server.sessions.store import move, note, session_row, set_recording
+from server.subjects.consent import check_still_given, consents_of, may_train, no_training
 from server.tables import sessions
 
 Command = Literal["start", "pause", "resume", "finish", "abort", "calibrate", "accept", "hold", "release", "comment"]
@@ -55,7 +57,11 @@ async def command_session(service: Service, session_id: str, command: Command, t
     if command in ("start", "calibrate"):
         text = await checked_start(service, await _decoder_of(service, session_id), text)
     async with service.database.write() as connection:
+        if command in ("start", "calibrate", "resume"):
+            await check_still_given(connection, await session_row(connection, session_id), required=service.settings.require_consent)
         rows = await apply_command(connection, session_id, command, text, who)
+        if command in ("hold", "release", "accept"):
+            await audit(connection, who, command, session_id, text)
     count_rows(service, rows)
     service.switchboard.outbox_grew.ring()
     service.switchboard.changed.ring()
@@ -102,11 +108,28 @@ async def apply_command(connection: AsyncConnection, session_id: str, command: C
         if command == "hold":
             rows = await set_operator_hold(connection, session_id, text.strip() or "held by the operator")
         elif command == "release":
+            await _refuse_without_training(connection, session)
             rows = await set_operator_hold(connection, session_id, None)
     recorded = command == "start" or session["recording"] == RecordingState.WANTED or (session["self_run"] and session["state"] in LIVE)
     if recorded:
         await outbox.put(connection, [_event(session_id, command, text, number)])
     return rows
+
+
+async def _refuse_without_training(connection: AsyncConnection, session: dict[str, Any]) -> None:
+    """Refuse to release what its subject did not agree to hand out.
+
+    Raises
+    ------
+    Conflict
+        The consent that the session was made under does not cover training.
+    """
+    known = {consent["version"]: consent for consent in await consents_of(connection, session["subject"])}
+    consent = known.get(session["consent_version"])
+    if not may_train(consent):
+        raise Conflict(
+            f"The labels of session {session['session_id']} stay held: {no_training(consent or {})}.", "A session under a consent with training gives labels."
+        )
 
 
 async def _see_to_recordings(connection: AsyncConnection, session_id: str, command: str) -> None:

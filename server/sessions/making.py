@@ -22,6 +22,7 @@ from server.sessions.planning import PlannedTrial, Timing, planned_trials
 from server.sessions.protocols import Protocol, Shows, calibration_for, protocol
 from server.sessions.states import RecordingState, SessionState
 from server.sessions.store import enter, move
+from server.subjects.consent import consent_for, consent_text, may_train, no_training
 from server.tables import sessions, trials
 
 TRIALS_AT_ONCE = 50
@@ -61,7 +62,7 @@ class NewSession(BaseModel):
     n_calibration_trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
-async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str, protocols: Path) -> str:
+async def make_session(database: Database, wish: NewSession, decoder: DecoderRef | None, who: str, protocols: Path, *, require_consent: bool = False) -> str:
     """Make a session with all its trials; it is ready then.
 
     Parameters
@@ -73,6 +74,8 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
         For the session's journal.
     protocols : Path
         Folder of the lab's own protocols.
+    require_consent : bool
+        A subject without a consent on file is refused.
 
     Returns
     -------
@@ -83,6 +86,8 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     ------
     NotFound
         Unknown protocol or item set.
+    Conflict
+        The subject's consent does not allow it.
 
     Notes
     -----
@@ -96,6 +101,7 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
     now = clock.utc_now()
     session_id = f"{now[:10].replace('-', '')}-{now[11:19].replace(':', '')}-{secrets.token_hex(3)}"
     async with database.write() as connection:
+        consent = await consent_for(connection, wish.subject, required=require_consent)
         item_set = wish.item_set or kind.item_set
         responses = await responses_of(connection, item_set)
         marks = await _marks(connection, item_set, kind.shows)
@@ -107,6 +113,7 @@ async def make_session(database: Database, wish: NewSession, decoder: DecoderRef
         first, shown_before = await _calibration(connection, wish, calibration_for(kind.task, protocols)) if wish.calibrate else (None, [])
         n_first = first.rounds[0][1] if first is not None else 0
         marks_before = await _marks(connection, first.item_set, first.shows) if first is not None else {}
+        values |= _under(consent, wish.consent)
         values["parameters"] |= {} if catch_set is None else {CATCH_ITEMS: catch_set}
         if first is not None:
             values["parameters"][KEY] = first.model_dump(mode="json")
@@ -209,6 +216,22 @@ async def plan_again(connection: AsyncConnection, row: dict[str, Any], course: C
     plan = planned_trials(row["session_id"], shown, timing, seed=known["seed"] + first, n_trials=n_trials, **common)
     await connection.execute(sa.insert(trials), [_trial_row(row["session_id"], p) for p in plan])
     return course.model_copy(update={"rounds": (*course.rounds, (first, n_trials)), "active": True, "result": None})
+
+
+def _under(consent: dict[str, Any] | None, told: str | None) -> dict[str, Any]:
+    """Say under which consent a session is made; one that does not cover training holds every label.
+
+    Raises
+    ------
+    BadRequest
+        Another consent was named than the one on file.
+    """
+    if consent is None:
+        return {"consent": told, "consent_version": None}
+    text = consent_text(consent)
+    if told not in (None, text):
+        raise BadRequest(f"The consent on file is '{text}', not '{told}'.", "Leave `consent` out: it is taken from the file.")
+    return {"consent": text, "consent_version": consent["version"], "operator_hold": None if may_train(consent) else no_training(consent)}
 
 
 def _timing(wish: NewSession, kind: Protocol) -> Timing:

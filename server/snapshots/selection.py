@@ -41,7 +41,7 @@ def fitting(f: RowFilter, until: int) -> sa.ColumnElement[bool]:
     later = labels.alias("later")
     superseding = (later.c.label_id == labels.c.label_id, later.c.seq > labels.c.seq, later.c.seq <= until, of_decoder(later, deciding))
     newer = sa.select(later.c.seq).where(*superseding).exists()
-    tests = [labels.c.seq <= until, of_decoder(labels, deciding), labels.c.release == ReleaseState.OK.value, ~newer]
+    tests = [labels.c.seq <= until, of_decoder(labels, deciding), labels.c.release == ReleaseState.OK.value, ~labels.c.erased, ~newer]
     among = {
         "session_id": f.sessions, "subject": f.subjects, "signal": f.signals, "kind": f.kinds, "source": f.sources, "generator_model": f.generator_models,
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Subjects by pseudonym: what they agreed to, and what happens when they take it back."""
