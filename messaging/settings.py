@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     """Port the session server listens on; 0 takes a free one."""
     allowed_hosts: str = ""
     """More names, comma-separated, under which browsers may call the server; loopback names always may."""
+    insecure: bool = False
+    """Listen on other addresses than loopback without TLS: behind a reverse proxy that has it, or in a network that is trusted."""
+    tls_cert: Path | None = None
+    """Certificate (chain) of the session server, PEM."""
+    tls_key: Path | None = None
+    """Its private key, PEM."""
     server_url: str | None = None
     """Where the lab's processes and clients find the session server; None means `host` and `port`."""
     token: str | None = Field(default=None, repr=False)
@@ -56,7 +62,7 @@ class Settings(BaseSettings):
         if self.server_url:
             return self.server_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
     @property
     def websocket_url(self) -> str:

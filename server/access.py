@@ -3,52 +3,22 @@
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from starlette.requests import HTTPConnection
 
 from server import clock
+from server.accounts.signing_in import caller_of_account
+from server.callers import Caller, Scope
 from server.database import Database
 from server.errors import Forbidden, Unauthorized
 from server.tables import log_head, tokens
 
 COOKIE_NAME = "rlhb_login"
+LINK_COOKIE = "rlhb_subject"
+"""Of a subject's link: sent to that session's websocket alone, so that it does not sign an operator out of the same browser."""
 COOKIE_AGE_S = 7 * 24 * 3600
-
-
-class Scope(StrEnum):
-    """What a token may do; ``admin`` may do everything."""
-
-    LABELS_READ = "labels:read"
-    SNAPSHOTS_CREATE = "snapshots:create"
-    REWARDS_READ = "rewards:read"
-    REWARDS_PUBLISH = "rewards:publish"
-    LAB_CONNECT = "lab:connect"
-    SESSIONS_OPERATE = "sessions:operate"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody whose token counts."""
-
-    name: str
-    scopes: frozenset[Scope]
-    token_sha256: str
-
-    def need(self, scope: Scope) -> None:
-        """Check a scope.
-
-        Raises
-        ------
-        Forbidden
-            The token has neither the scope nor ``admin``.
-        """
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
-            raise Forbidden(f"The token '{self.name}' lacks the scope {scope.value}.", "Use a token with this scope; POST /api/v1/tokens makes one.")
 
 
 def token_hash(token: str) -> str:
@@ -58,6 +28,9 @@ def token_hash(token: str) -> str:
 
 _NO_TOKEN = "No token was given."  # noqa: S105 - a sentence, not a token
 _REMEDY = "Send `Authorization: Bearer TOKEN`; the `ready` line of `rlhb up` shows the token, POST /api/v1/tokens makes others."
+
+
+_SIGN_IN = "Sign in again, or open the address of the `ready` line again."
 
 
 class Gatekeeper:
@@ -103,12 +76,12 @@ class Gatekeeper:
         if row["expires_at"] is not None and row["expires_at"] <= clock.utc_now():
             raise Unauthorized(f"The token '{row['name']}' ran out on {row['expires_at']}.", _REMEDY)
         known = {s.value for s in Scope}
-        return Caller(row["name"], frozenset(Scope(s) for s in row["scopes"] if s in known), sha256)
+        return Caller(row["name"], frozenset(Scope(s) for s in row["scopes"] if s in known), sha256, row["session_id"])
 
     def cookie_for(self, caller: Caller, now_s: float | None = None) -> str:
-        """Make the value of the login cookie: token hash, end of life, signature; never the token itself."""
+        """Make the value of the login cookie: who, end of life, signature; never a token or a password."""
         ends = int((time.time() if now_s is None else now_s) + COOKIE_AGE_S)
-        text = f"{caller.token_sha256}.{ends}"
+        text = f"{caller.identity}.{ends}"
         return f"{text}.{self._sign(text)}"
 
     async def caller_of_cookie(self, value: str, now_s: float | None = None) -> Caller:
@@ -120,12 +93,14 @@ class Gatekeeper:
             Forged, too old, or its token counts no more.
         """
         text, _, signature = value.rpartition(".")
-        sha256, _, ends = text.partition(".")
+        identity, _, ends = text.partition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(text).encode()) or not ends.isdigit():
-            raise Unauthorized("The login cookie does not count here.", "Open the address of the `ready` line again.")
+            raise Unauthorized("The login cookie does not count here.", _SIGN_IN)
         if int(ends) < (time.time() if now_s is None else now_s):
-            raise Unauthorized("The login has run out.", "Open the address of the `ready` line again.")
-        return await self._caller_of_hash(sha256)
+            raise Unauthorized("The login has run out.", _SIGN_IN)
+        if identity.startswith("account:"):
+            return await caller_of_account(self._database, identity)
+        return await self._caller_of_hash(identity)
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._cookie_key, text.encode(), hashlib.sha256).hexdigest()
@@ -157,7 +132,7 @@ class Gatekeeper:
             if kind.lower() != "bearer" or not token.strip():
                 raise Unauthorized("The Authorization header is not of the form `Bearer TOKEN`.", _REMEDY)
             return await self.caller_of_token(token.strip())
-        cookie = connection.cookies.get(COOKIE_NAME)
+        cookie = connection.cookies.get(LINK_COOKIE) or connection.cookies.get(COOKIE_NAME)
         if cookie is None:
             return None
         if changes:

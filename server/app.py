@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from messaging.settings import Settings
 from server.errors import install_error_shape
 from server.openapi import describe
-from server.routes import accounts, health, labels, library, page, review, sessions, snapshots, subjects
+from server.routes import accounts, health, labels, library, links, page, review, sessions, snapshots, subjects
 from server.service import build_service
 from server.sessions.making import abandon_all_unplanned
 from server.shell import Shell
@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     install_error_shape(app)
     describe(app)
-    for module in (labels, snapshots, sessions, subjects, review, library, accounts, health):
+    for module in (labels, snapshots, links, sessions, subjects, review, library, accounts, health):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)
     app.include_router(page.router)

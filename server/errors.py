@@ -41,6 +41,7 @@ class Problem(ServerError):  # noqa: N818 - the word of RFC 9457
         super().__init__(f"{detail} {remedy}")
         self.detail = detail
         self.remedy = remedy
+        self.headers: dict[str, str] = {}
         self.more: dict[str, str | None] = {}
         """Further members of the answer, for programs."""
 
@@ -108,7 +109,7 @@ _REMEDIES = {
 
 async def _on_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return problem_response(error.status, error.detail, error.remedy, more=error.more)
+    return problem_response(error.status, error.detail, error.remedy, error.headers, error.more)
 
 
 async def _on_http(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from messaging.settings import Settings
 from server.access import Gatekeeper
+from server.accounts.attempts import Attempts
 from server.database import Database, database_url
 from server.metrics import Metrics
 from server.snapshots.store import Builds
@@ -21,6 +22,7 @@ class Service:
     token: str = field(repr=False)
     switchboard: Switchboard = field(default_factory=Switchboard)
     metrics: Metrics = field(default_factory=Metrics)
+    attempts: Attempts = field(default_factory=Attempts)
     builds: Builds = field(default_factory=Builds)
 
 

@@ -1,10 +1,12 @@
 """Running the application: one process, one address, a clean end."""
 
 import asyncio
+import ipaddress
 import logging
 import re
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -83,6 +85,35 @@ def bind(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def check_exposure(settings: Settings) -> None:
+    """Refuse to show neural data and logins to a network in clear.
+
+    Raises
+    ------
+    ServerError
+        The address is no loopback one, there is no TLS, and nobody said that this is meant; or a TLS file is missing.
+    """
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ServerError("TLS needs both RLHB_TLS_CERT and RLHB_TLS_KEY, the certificate and its key. Give both, or neither.")
+    for path in (settings.tls_cert, settings.tls_key):
+        if path is not None and not path.is_file():
+            raise ServerError(f"The TLS file {path} is not there. Correct RLHB_TLS_CERT and RLHB_TLS_KEY.")
+    if is_loopback(settings.host) or settings.tls_cert is not None or settings.insecure:
+        return
+    raise ServerError(
+        f"The server would listen on {settings.host} without TLS: whoever sees the network would see logins and labels. "
+        "Give RLHB_TLS_CERT and RLHB_TLS_KEY, or say --insecure where a reverse proxy has TLS or the network is trusted."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address stays on this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def serve(settings: Settings, on_ready: Callable[[str, int], None] | None = None, on_server: Callable[[uvicorn.Server], None] | None = None) -> None:
     """Run the session server until SIGINT or SIGTERM.
 
@@ -98,8 +129,9 @@ def serve(settings: Settings, on_ready: Callable[[str, int], None] | None = None
     Raises
     ------
     ServerError
-        The address is taken, or the database cannot be used.
+        The address is taken, not to be used without TLS, or the database cannot be used.
     """
+    check_exposure(settings)
     bound = bind(settings.host, settings.port)
     try:
         # What is wrong with the database is told before the server starts, in a sentence and not as its stack trace.
@@ -115,8 +147,16 @@ def serve(settings: Settings, on_ready: Callable[[str, int], None] | None = None
             lifespan="on",
             timeout_graceful_shutdown=5,
             server_header=False,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
         )
-        server = _Announcing(config, bound, on_ready or _print_address, app.state.service.switchboard.close_all)
+        announce = on_ready or partial(_print_address, secure=settings.tls_cert is not None)
+        server = _Announcing(
+            config,
+            bound,
+            announce,
+            app.state.service.switchboard.close_all,
+        )
         if on_server is not None:
             on_server(server)
         server.run(sockets=[bound])
@@ -134,5 +174,5 @@ async def _check_database(settings: Settings) -> None:
         await database.close()
 
 
-def _print_address(host: str, port: int) -> None:
-    print(f"listening http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
+def _print_address(host: str, port: int, *, secure: bool) -> None:
+    print(f"listening http{'s' if secure else ''}://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)

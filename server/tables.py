@@ -241,7 +241,21 @@ tokens = sa.Table(
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("expires_at", _Time),
     sa.Column("revoked_at", _Time),
+    sa.Column("session_id", _Id),
 )
+"""`session_id`: the token is a link for the subject of that session, and opens nothing else."""
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("disabled_at", _Time),
+)
+"""`epoch` counts changes of password and role: logins from before a change count no more."""
 
 snapshots = sa.Table(
     "snapshots",

@@ -20,6 +20,7 @@ MODULES = {
     "labels": "labels",
     "token": "tokens",
     "subject": "subjects",
+    "account": "accounts",
     "train": "training",
     "emulate": "emulate",
     "bench": "benchmarking",

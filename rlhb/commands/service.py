@@ -33,12 +33,13 @@ def serve(
     host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,  # noqa: UP045 - Typer
     port: Annotated[Optional[int], typer.Option(help="Port; 0 takes a free one.")] = None,  # noqa: UP045
     data_dir: DataDir = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Listen on another address than loopback without TLS.")] = False,
 ) -> None:
     """Run the session server."""
     from server.errors import ServerError
     from server.serving import serve as run_server
 
-    chosen = settings(host=host, port=port, data_dir=data_dir)
+    chosen = settings(host=host, port=port, data_dir=data_dir, insecure=insecure or None)
     log_to_stderr(chosen.log_level)
     try:
         run_server(chosen)
@@ -60,12 +61,18 @@ def up(
     port: Annotated[Optional[int], typer.Option(help="Port of the server.")] = None,  # noqa: UP045
     demo: Annotated[Optional[bool], typer.Option("--demo/--no-demo", help="Also play the subject (simulated subject only).")] = None,  # noqa: UP045
     effect: Annotated[float, typer.Option(min=0, help="Size of the simulated subject's responses; 0 for none.")] = 1.0,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Listen on another address than loopback without TLS.")] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
 ) -> None:
     """Start everything on this machine and print the address."""
     from rlhb.up import Up, UpPlan, check_port, lock_folder
+    from server.serving import is_loopback
 
-    chosen = settings(host=host, port=port, data_dir=data_dir)
+    chosen = settings(host=host, port=port, data_dir=data_dir, insecure=insecure or None)
+    if not chosen.insecure and not is_loopback(chosen.host):
+        raise CommandError(f"`rlhb up` on {chosen.host} has no TLS. Say --insecure if the network is trusted, or run `rlhb serve` with RLHB_TLS_CERT.")
+    if insecure:
+        os.environ["RLHB_INSECURE"] = "true"  # for the server that is started
     if replay is not None and profile is not None:
         raise CommandError("Give --profile or --replay, not both: a replay brings its own channels.")
     simulated = replay is None and (profile is None or load_profile(profile).driver.kind == SIMULATED)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import Request
 
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.service import Service
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from server.access import Scope
+from server.callers import Scope
 from server.labels.query import read_head
 from server.routes.common import needs, service_of
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from messaging.words import LabelKind, Signal, Source
-from server.access import Scope
+from server.callers import Scope
 from server.errors import BadRequest
 from server.labels.arrow import ARROW_SCHEMA
 from server.labels.cursor import Cursors

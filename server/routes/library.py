@@ -12,7 +12,7 @@ from hardware_profiles import load_profile, profile_names
 from messaging.lab import LabDown, LabUp
 from messaging.pages import OperatorDown, OperatorUp, SubjectDown, SubjectUp
 from messaging.rewards import RewardBatch, RewardsDown, RewardsUp
-from server.access import Scope
+from server.callers import Scope
 from server.errors import NotFound
 from server.items import Identity, marks_of, responses_of, shipped_item_sets, store_items
 from server.labels.row import LABEL_SCHEMA, LabelRow, SupersededRow

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.errors import NotFound
 from server.labels.holds import count_labels
 from server.registry_files import resolve_decoder

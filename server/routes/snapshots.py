@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.errors import problem_response
 from server.routes.common import needs, page_of, service_of
 from server.snapshots.request import SnapshotRequest

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from server import clock
-from server.access import Caller, Scope
 from server.audit import audit, read_audit
+from server.callers import Caller, Scope
 from server.database import insert_new
 from server.errors import BadRequest
 from server.items import Identity

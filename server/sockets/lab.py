@@ -11,7 +11,7 @@ from messaging.pages import OperatorAlarm, OperatorImpedance, OperatorQuality
 from messaging.rewards import Refusal, RefusalCode
 from messaging.tasks import side_by_side
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.labels.query import read_head
 from server.outlet import REPLACED, Outlet
 from server.service import Service

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from messaging.lab import ClockPing, ClockPong
 from messaging.rewards import Refusal, RefusalCode
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, Unauthorized, validation_sentence
 from server.outlet import BAD_MESSAGE, FORBIDDEN, NOT_FOUND, REPLACED, UNAUTHORIZED, Outlet
 from server.service import Service
@@ -30,11 +30,15 @@ _CODES: dict[type[Problem], tuple[RefusalCode, int]] = {
 }
 """For programs: the word in the refusal and the websocket's close code."""
 
+Scopes = dict[type[BaseModel], Scope]
+"""Scope that is needed, by the model of the first message."""
 Conversation = Callable[[WebSocket, Outlet, Caller, Any], Awaitable[None]]
 """Reads a websocket until it ends; the outlet writes beside it."""
 
 
-async def serve_socket(websocket: WebSocket, kind: str, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation) -> None:
+async def serve_socket(
+    websocket: WebSocket, kind: str, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation, link: str | None = None
+) -> None:
     """Serve a websocket from its first message to its end.
 
     Parameters
@@ -48,6 +52,8 @@ async def serve_socket(websocket: WebSocket, kind: str, scopes: dict[type[BaseMo
         The first message.
     conversation : callable
         What follows.
+    link : str, optional
+        Session whose link opens this websocket, without any scope.
     """
     service: Service = websocket.app.state.service
     await websocket.accept()
@@ -56,7 +62,7 @@ async def serve_socket(websocket: WebSocket, kind: str, scopes: dict[type[BaseMo
     gauge = service.metrics.connections.labels(kind)
     gauge.inc()
     writing = asyncio.create_task(outlet.run())
-    reading = asyncio.create_task(_guarded(websocket, outlet, scopes, hello, conversation))
+    reading = asyncio.create_task(_guarded(websocket, outlet, scopes, hello, conversation, link))
     try:
         await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
@@ -72,10 +78,12 @@ async def serve_socket(websocket: WebSocket, kind: str, scopes: dict[type[BaseMo
         gauge.dec()
 
 
-async def _guarded(websocket: WebSocket, outlet: Outlet, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation) -> None:
+async def _guarded(
+    websocket: WebSocket, outlet: Outlet, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any], conversation: Conversation, link: str | None
+) -> None:
     """Turn everything that goes wrong while reading into a refusal with a reason."""
     try:
-        caller, first = await _first_message(websocket, scopes, hello)
+        caller, first = await _first_message(websocket, scopes, hello, link)
         await conversation(websocket, outlet, caller, first)
     except WebSocketDisconnect:
         pass
@@ -90,7 +98,7 @@ async def _guarded(websocket: WebSocket, outlet: Outlet, scopes: dict[type[BaseM
         outlet.close(Refusal(reason="The server failed.", remedy="Connect again; the server's log holds the cause.", code=RefusalCode.FAILED), FAILED)
 
 
-async def _first_message(websocket: WebSocket, scopes: dict[type[BaseModel], Scope], hello: TypeAdapter[Any]) -> tuple[Caller, Any]:
+async def _first_message(websocket: WebSocket, scopes: Scopes, hello: TypeAdapter[Any], link: str | None) -> tuple[Caller, Any]:
     gatekeeper = websocket.app.state.service.gatekeeper
     caller: Caller | None = await gatekeeper.caller_of(websocket, changes=True)
     try:
@@ -107,7 +115,8 @@ async def _first_message(websocket: WebSocket, scopes: dict[type[BaseModel], Sco
         if not token:
             raise Unauthorized("Neither a header nor a cookie nor the hello brought a token.", "Send `Authorization: Bearer TOKEN`, or `token` in the hello.")
         caller = await gatekeeper.caller_of_token(token)
-    caller.need(scopes[type(first)])
+    if link is None or caller.session_id != link:
+        caller.need(scopes[type(first)])
     return caller, first
 
 

@@ -23,7 +23,7 @@ from messaging.pages import (
 )
 from messaging.tasks import side_by_side
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.errors import Problem
 from server.labels.holds import count_labels
 from server.outlet import Outlet

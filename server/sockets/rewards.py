@@ -22,7 +22,7 @@ from messaging.rewards import (
     WorkerWelcome,
 )
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.database import insert_new
 from server.errors import BadRequest
 from server.labels.log import append_rewards

@@ -27,7 +27,7 @@ from messaging.records import ClockFit
 from messaging.rewards import Refusal, RefusalCode
 from messaging.tasks import side_by_side
 from server import clock
-from server.access import Caller, Scope
+from server.callers import Caller, Scope
 from server.errors import Conflict
 from server.outlet import REPLACED, Outlet
 from server.service import Service
@@ -62,7 +62,7 @@ async def subject_socket(websocket: WebSocket, session_id: str) -> None:
     async def converse(websocket: WebSocket, outlet: Outlet, caller: Caller, hello: SubjectHello) -> None:
         await _converse(websocket, outlet, hello, session_id)
 
-    await serve_socket(websocket, "subject", {SubjectHello: Scope.SESSIONS_OPERATE}, _HELLO, converse)
+    await serve_socket(websocket, "subject", {SubjectHello: Scope.SESSIONS_OPERATE}, _HELLO, converse, link=session_id)
 
 
 async def _converse(websocket: WebSocket, outlet: Outlet, hello: SubjectHello, session_id: str) -> None:

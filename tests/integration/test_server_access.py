@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 
 from messaging.pages import OperatorHello
 from messaging.rewards import ConsumerHello
-from server.access import Scope
+from server.callers import Scope
 from tests.reference.live_server import TOKEN, LiveServer
 
 
