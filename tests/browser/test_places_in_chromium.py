@@ -101,7 +101,7 @@ def test_a_token_is_shown_once_and_revoked_from_the_list(browser, server):
     page = open_page(browser, server, "/access")
     page.get_by_role("button", name="Make the token").click()
     assert "Give a name" in page.locator(".fault").inner_text()
-    page.get_by_label("Name").fill("training-1")
+    page.get_by_placeholder("training-1").fill("training-1")
     page.get_by_role("button", name="Make the token").click()
     until(page, "document.querySelector('.fresh code') !== null", 10_000)
     token = page.locator(".fresh code").inner_text()
@@ -111,7 +111,6 @@ def test_a_token_is_shown_once_and_revoked_from_the_list(browser, server):
     page.get_by_role("button", name="I have it").click()
     assert token not in page.content()
     page.get_by_role("button", name="Revoke training-1").click()
-    keep(page, "access")
     page.locator("dialog[open] button", has_text="Revoke it").click()
     until(page, "document.querySelector('tr.over') !== null", 10_000)
     assert server.http.get("/api/v1/labels", headers=allowed).status_code == 401
@@ -249,3 +248,53 @@ def send_previews(lab: Lab, n_channels: int, seconds: float, page) -> int:
         sent += slots
         page.wait_for_timeout(max(1, 1e3 * (sent / 125 - (time.monotonic() - starts_s))))
     return sent
+
+
+def test_somebody_signs_in_enters_a_consent_and_withdraws_and_erases_it(browser, server, axe):
+    server.post("/accounts", {"name": "anna", "role": "admin", "password": "correct horse battery"})
+    base = f"http://127.0.0.1:{server.port}"
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.faults = []
+    page.goto(f"{base}/access")
+    page.get_by_role("heading", name="Sign in").wait_for()
+    keep(page, "sign_in")
+    assert findings(page, axe) == []
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Name and password do not fit.").wait_for()
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Pseudonym").fill("S07")
+    page.get_by_role("button", name="Enter the consent").click()
+    page.get_by_text("The consent of S07 is entered.").wait_for()
+    keep(page, "access")
+    assert findings(page, axe) == []
+    page.get_by_role("button", name="Withdraw the consent of S07").click()
+    page.get_by_role("button", name="Withdraw it").click()
+    page.get_by_text("0 labels of S07 were revoked.").wait_for()
+    page.get_by_role("button", name="Erase S07").click()
+    page.get_by_role("button", name="Erase everything").click()
+    page.get_by_text("S07 is erased: 0 labels, 0 files, 0 snapshots.").wait_for()
+    said = page.locator("section", has=page.locator("#audit")).inner_text()
+    assert "sign-in failed" in said
+    assert server.get("/subjects/S07")["erased_at"] is not None
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+
+
+def test_a_link_opens_the_subjects_page_in_a_browser_that_is_not_signed_in(browser, server):
+    server.http.post("/api/v1/items", params={"item_set": "linked"}, content="\n".join(json.dumps(line) for line in _LINES))
+    session_id = server.post("/sessions", {"subject": "S08", "item_set": "linked"})["session_id"]
+    operator = open_page(browser, server, f"/operator/{session_id}")
+    operator.get_by_role("button", name="Link for the subject").click()
+    operator.locator("dialog code, dialog input, dialog pre").first.wait_for()
+    link = operator.evaluate("document.querySelector('dialog').innerText.match(/http\\S+/)?.[0] ?? document.querySelector('dialog input')?.value")
+    keep(operator, "subject_link")
+    page = browser.new_context().new_page()
+    page.goto(link)
+    operator.get_by_role("button", name="Done").click()
+    until(operator, "/Subject page\\s+open/i.test(document.body.innerText)", 20_000)
+    assert "token" not in page.url
+    page.goto(f"http://127.0.0.1:{server.port}/access")
+    page.get_by_role("heading", name="Sign in").wait_for()

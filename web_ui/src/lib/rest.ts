@@ -108,6 +108,27 @@ export async function login(token: string): Promise<void> {
   await post<unknown>("/api/v1/login", { token });
 }
 
+/** Who is signed in, and what they may do. */
+export interface Me {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** Signed in with a password; false: with a token. */
+  readonly account: boolean;
+}
+
+export const signIn = (name: string, password: string): Promise<Me> => post("/api/v1/login", { name, password });
+export const signOut = (): Promise<unknown> => request("/api/v1/logout", { method: "POST" });
+
+/** Null: nobody is signed in. A server that cannot be reached is for the page to tell, as before. */
+export async function whoAmI(): Promise<Me | null> {
+  try {
+    return await request<Me>("/api/v1/me");
+  } catch (error) {
+    if (asShown(error).status === 401) return null;
+    throw error;
+  }
+}
+
 /** Sessions, newest first; `after` is the cursor of the page before. */
 export async function listSessions(limit = 100, after: string | null = null): Promise<readonly SessionRow[]> {
   return (await sessionPage(limit, after)).items;
