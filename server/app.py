@@ -1,5 +1,6 @@
 """The application: its parts put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from messaging.settings import Settings
 from server.errors import install_error_shape
 from server.openapi import describe
-from server.routes import accounts, health, labels, library, links, page, review, sessions, snapshots, subjects
+from server.routes import accounts, health, labels, library, links, page, review, score, sessions, snapshots, subjects
 from server.service import build_service
 from server.sessions.making import abandon_all_unplanned
 from server.shell import Shell
@@ -46,9 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
             async with service.database.write() as connection:
                 await abandon_all_unplanned(connection)
         await finish_erasures(service)
+        following = asyncio.create_task(service.database.follow_other_servers(service.switchboard.log_grew.ring))
         try:
             yield
         finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             service.switchboard.close_all()
             await service.builds.stop()
             await service.database.close()
@@ -57,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     install_error_shape(app)
     describe(app)
-    for module in (labels, snapshots, links, sessions, subjects, review, library, accounts, health):
+    for module in (labels, score, snapshots, links, sessions, subjects, review, library, accounts, health):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router, include_in_schema=False)
     app.include_router(page.router)

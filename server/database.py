@@ -1,14 +1,16 @@
 """The database: SQLite in the data folder, or PostgreSQL by its address; the same tables and tests for both."""
 
 import asyncio
+import contextlib
 import importlib.resources
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -21,6 +23,9 @@ from server.errors import ServerError
 
 log = logging.getLogger(__name__)
 
+_GREW = "rlhb_label_log"
+"""Channel of PostgreSQL's NOTIFY: a transaction's notice goes out with its commit."""
+_LISTEN_AGAIN_S = 1.0
 _CHECKPOINT_TRIES, _CHECKPOINT_WAIT_S = 50, 0.1
 _MIGRATION_LOCK = 0x726C6862
 """Advisory lock on PostgreSQL ("rlhb"), so that servers starting together migrate one after the other."""
@@ -111,6 +116,33 @@ class Database:
             for table in ("labels", "trials", "outbox", "session_events", "consents"):
                 await connection.exec_driver_sql(f"VACUUM FULL {table}")
 
+    async def follow_other_servers(self, ring: Callable[[], None]) -> None:
+        """Ring at every commit to the label log, whichever server made it; only PostgreSQL has others. Runs until it is cancelled."""
+        if self.is_sqlite:
+            return
+        while True:
+            with contextlib.suppress(sa.exc.SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._hear(ring)
+            await asyncio.sleep(_LISTEN_AGAIN_S)
+
+    async def _hear(self, ring: Callable[[], None]) -> None:
+        """Ring at every notice until the connection is lost."""
+        lost = asyncio.Event()
+
+        def heard(*_: object) -> None:
+            ring()
+
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver.add_termination_listener(lambda *_: lost.set())
+            await driver.add_listener(_GREW, heard)
+            try:
+                ring()  # for what was committed while nobody listened
+                await lost.wait()
+            finally:
+                if not driver.is_closed():
+                    await driver.remove_listener(_GREW, heard)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for reading."""
@@ -156,6 +188,12 @@ def _migrate(connection: sa.Connection) -> None:
 async def _ensure_head(connection: AsyncConnection) -> None:
     row = {"id": 1, "seq": 0, "log_id": secrets.token_hex(8), "cookie_key": secrets.token_hex(32)}
     await insert_new(connection, tables.log_head, [row])
+
+
+async def tell_other_servers(connection: AsyncConnection) -> None:
+    """Let other servers on the database know of rows of the label log, once they are committed."""
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(f"NOTIFY {_GREW}")
 
 
 async def insert_new(connection: AsyncConnection, table: sa.Table, rows: list[dict[str, Any]]) -> int:

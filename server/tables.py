@@ -50,7 +50,7 @@ labels = sa.Table(
     sa.Column("catch", sa.String(8), nullable=False),
     sa.Column("generator_model", sa.String(256)),
     sa.Column("content_sha256", sa.String(64), nullable=False),
-    sa.Column("text_id", _Id),
+    sa.Column("text_id", _Id, index=True),
     sa.Column("created_at", _Time, nullable=False),
     sa.Column("row", sa.Text, nullable=False),
     sa.Column("erased", sa.Boolean, nullable=False, server_default=sa.false()),

@@ -14,7 +14,7 @@ from messaging.identity import digest
 from messaging.rewards import Reward
 from messaging.words import ReleaseState
 from server import clock
-from server.database import insert_new
+from server.database import insert_new, tell_other_servers
 from server.labels.catch import catch_of, catch_words
 from server.labels.row import RatingRow, row_of
 from server.tables import current_decoders, labels, log_head, responses, sessions, subjects, texts, trials
@@ -184,6 +184,7 @@ async def append_revisions(connection: AsyncConnection, fresh: list[dict[str, An
         rows.append(values["row"])
         values |= {"seq": seq, "row": json.dumps(values["row"], ensure_ascii=False, separators=(",", ":"))}
     await connection.execute(sa.insert(labels), fresh)
+    await tell_other_servers(connection)
     return rows
 
 
